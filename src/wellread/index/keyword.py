@@ -1,0 +1,173 @@
+"""The keyword index: BM25 over the words of each chunk and its headings, by tantivy. Derived from the store, rebuilt when in doubt.
+
+Words are made by `wellread.words` for texts and queries alike (NFKC, case folding, CJK bigrams), then stemmed as English by the
+engine, which leaves other scripts alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wellread.index.store import Store
+from wellread.words import STOP_WORDS, words
+
+_LAYOUT = "keyword-1"
+"""Changes when the fields or the analysis do, so that an older index is rebuilt."""
+
+_HEAP_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordHits:
+    """What a query found: BM25 scores by chunk id, and `coverage`: the share of the query's weight (idf) that the best chunk holds."""
+
+    scores: dict[int, float]
+    coverage: float
+
+
+class KeywordIndex:
+    """The index in one folder. `catch_up` brings it level with the store; searching needs no store."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        self._folder = folder
+        builder = tantivy.SchemaBuilder()
+        builder.add_integer_field("chunk", stored=False, indexed=True, fast=True)
+        builder.add_text_field("words", stored=False, tokenizer_name="wellread")
+        self._schema = builder.build()
+        self._analyzer = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.stemmer("english")).build()
+        self._index = self._opened()
+
+    def catch_up(self, store: Store) -> bool:
+        """Add and delete what changed in the store since this index was written. Returns whether anything did.
+
+        Killed at any point, it is run again from the old counter; deleting a chunk before adding it makes that harmless.
+        """
+        change = store.change
+        since = self._counter()
+        if since == change:
+            return False
+        if since > change:  # the database was replaced by an older one
+            self._start_over()
+            since = 0
+        import tantivy
+
+        writer = self._index.writer(_HEAP_BYTES, num_threads=1)
+        for chunk in store.removed_since(since):
+            writer.delete_documents("chunk", chunk)
+        for row in store.index_rows(since):
+            if since:
+                writer.delete_documents("chunk", row.chunk)
+            document = tantivy.Document()
+            document.add_integer("chunk", row.chunk)
+            document.add_text("words", " ".join(words(f"{row.context}\n{row.text}")))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        self._index.reload()
+        _write_atomically(self._folder / "change", str(change))
+        return True
+
+    def search(self, query: str, *, limit: int) -> KeywordHits:
+        """The best `limit` chunks for a query. A query whose words are all unknown finds nothing."""
+        import tantivy
+
+        terms = self._terms(query)
+        searcher = self._index.searcher()
+        total = searcher.num_docs
+        if not terms or not total:
+            return KeywordHits({}, 0.0)
+        weights = {term: _idf(searcher.doc_freq("words", term), total) for term in terms}
+        known = [term for term in terms if searcher.doc_freq("words", term)]
+        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, "words", term, index_option="freq")) for term in known]
+        if not parts:
+            return KeywordHits({}, 0.0)
+        found = searcher.search(tantivy.Query.boolean_query(parts), limit=limit, count=False).hits
+        if not found:
+            return KeywordHits({}, 0.0)
+        ids = searcher.fast_field_values("chunk", [address for _, address in found])
+        scores = {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
+        best = self._matched(searcher, known, int(ids[0]))
+        return KeywordHits(scores, sum(weights[term] for term in best) / sum(weights.values()))
+
+    def scores(self, query: str, chunks: list[int]) -> dict[int, float]:
+        """BM25 of given chunks for a query; chunks that share no word with it are left out."""
+        import tantivy
+
+        terms = self._terms(query)
+        if not terms or not chunks:
+            return {}
+        any_term = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, "words", term, index_option="freq")) for term in terms]
+        )
+        only = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, "chunk", chunks), 0.0)
+        searcher = self._index.searcher()
+        both = tantivy.Query.boolean_query([(tantivy.Occur.Must, any_term), (tantivy.Occur.Must, only)])
+        found = searcher.search(both, limit=len(chunks), count=False).hits
+        ids = searcher.fast_field_values("chunk", [address for _, address in found])
+        return {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
+
+    def _matched(self, searcher: Any, terms: list[str], chunk: int) -> list[str]:
+        """Which of the terms a chunk holds."""
+        import tantivy
+
+        held = []
+        this = tantivy.Query.term_query(self._schema, "chunk", chunk)
+        for term in terms:
+            query = tantivy.Query.term_query(self._schema, "words", term, index_option="basic")
+            both = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, this)])
+            if searcher.search(both, limit=1, count=False).hits:
+                held.append(term)
+        return held
+
+    def _terms(self, query: str) -> list[str]:
+        """The distinct terms of a query; its stop words count only when it has nothing else."""
+        tokens = words(query)
+        kept = [token for token in tokens if token not in STOP_WORDS] or tokens
+        return list(dict.fromkeys(self._analyzer.analyze(" ".join(kept))))
+
+    def _counter(self) -> int:
+        try:
+            return int((self._folder / "change").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _opened(self) -> Any:
+        import tantivy
+
+        layout = self._folder / "layout"
+        if not layout.exists() or layout.read_text() != _LAYOUT:
+            self._fresh_folder()
+        try:
+            index = tantivy.Index(self._schema, path=str(self._folder))
+        except (ValueError, OSError):  # files missing or damaged: all of it is derived
+            self._fresh_folder()
+            index = tantivy.Index(self._schema, path=str(self._folder))
+        index.register_tokenizer("wellread", self._analyzer)
+        return index
+
+    def _fresh_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        (self._folder / "layout").write_text(_LAYOUT)
+
+    def _start_over(self) -> None:
+        self._fresh_folder()
+        self._index = self._opened()
+
+
+def _idf(frequency: int, total: int) -> float:
+    """BM25's inverse document frequency, Robertson & Zaragoza 2009 with +1 inside the logarithm."""
+    from math import log
+
+    return log(1 + (total - frequency + 0.5) / (frequency + 0.5))
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.replace(path)

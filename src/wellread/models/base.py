@@ -1,0 +1,49 @@
+"""The seams through which every model is used: what the rest of Wellread may ask of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from wellread.types import Delta, Message, ModelRef, Sampling
+
+
+class ChatModel(Protocol):
+    """A model that continues a conversation. `context_window` is in tokens and covers prompt and answer together."""
+
+    name: str
+    context_window: int
+
+    def stream(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any] | None = None, sampling: Sampling = Sampling()
+    ) -> Iterator[Delta]:
+        """Generate the next assistant message piece by piece; closing the iterator stops the generation.
+
+        Raises `ContextOverflow` when prompt and `sampling.max_tokens` do not fit the window, `ModelError` when the engine fails.
+        """
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How many tokens the rendered prompt takes (an upper estimate for remote models that do not tell)."""
+        ...
+
+    def ref(self) -> ModelRef:
+        """Name and digest, for the record of an answer."""
+        ...
+
+    def close(self) -> None:
+        """Release the model; it may not be used afterwards."""
+        ...
+
+
+class Embedder(Protocol):
+    """A model that maps texts to points; texts that mean the same lie near one another."""
+
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
+        """Vectors of shape [len(texts), dimensions], float32, L2-normalised. `query` matters to models that tell questions apart."""
+        ...

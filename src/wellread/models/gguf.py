@@ -1,0 +1,370 @@
+"""Reading GGUF model files: header, metadata, tensor table, and the plain quantisations as numbers.
+
+The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. A model file is untrusted input: every count,
+length and offset is checked against the size of the file before it is used, because files that lie about them have been used to read
+a server's memory (CVE-2026-7482).
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from wellread.errors import ModelError
+
+_SCALARS: dict[int, tuple[str, int]] = {
+    0: ("<B", 1),
+    1: ("<b", 1),
+    2: ("<H", 2),
+    3: ("<h", 2),
+    4: ("<I", 4),
+    5: ("<i", 4),
+    6: ("<f", 4),
+    7: ("<?", 1),
+    10: ("<Q", 8),
+    11: ("<q", 8),
+    12: ("<d", 8),
+}
+_STRING, _ARRAY = 8, 9
+_DEEPEST_ARRAY = 4
+
+# id -> name, elements in a block, bytes of a block
+_TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
+    0: ("F32", 1, 4),
+    1: ("F16", 1, 2),
+    2: ("Q4_0", 32, 18),
+    3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24),
+    8: ("Q8_0", 32, 34),
+    10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144),
+    13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210),
+    16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74),
+    18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18),
+    21: ("IQ3_S", 256, 110),
+    22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1),
+    25: ("I16", 1, 2),
+    26: ("I32", 1, 4),
+    27: ("I64", 1, 8),
+    28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56),
+    30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17),
+}
+_MOSTLY_F16 = 1  # general.file_type of a file whose matrices are F16
+_CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A row of the tensor table: `shape` has the outermost dimension first (as numpy), `offset` and `size` are bytes in the file.
+
+    A type this reader does not know is called "type 41" (its number) and has size 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gguf:
+    """What a GGUF file says about itself. `places` maps a metadata key to where its value begins in the file."""
+
+    path: Path
+    metadata: Mapping[str, Any]
+    tensors: tuple[Tensor, ...]
+    places: Mapping[str, int]
+    metadata_end: int
+
+    @property
+    def architecture(self) -> str:
+        """Such as "llama"; empty when the file does not say."""
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def context_length(self) -> int | None:
+        """The longest context the model was trained for, in tokens."""
+        value = self.metadata.get(f"{self.architecture}.context_length")
+        return value if isinstance(value, int) and value > 0 else None
+
+    def control_tokens(self) -> tuple[str, ...]:
+        """The strings that steer the model instead of being read as text, longest first."""
+        tokens = self.metadata.get("tokenizer.ggml.tokens", [])
+        kinds = self.metadata.get("tokenizer.ggml.token_type", [])
+        special = {token for token, kind in zip(tokens, kinds, strict=False) if kind in (_CONTROL, _USER_DEFINED) and token}
+        return tuple(sorted(special, key=lambda token: (-len(token), token)))
+
+
+def read_gguf(path: Path) -> Gguf:
+    """Header, metadata and tensor table of a file; no weights are read. Raises `ModelError` when the file is not a sound GGUF."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Cursor(data, path).gguf()
+    except (OSError, ValueError) as error:  # mmap refuses an empty file with ValueError
+        raise ModelError(f"{path.name} cannot be read as a model file: {error}.") from error
+
+
+def load_tensor(gguf: Gguf, tensor: Tensor) -> np.ndarray:
+    """The numbers of one tensor as float32, in `tensor.shape`. Raises `ModelError` for a quantisation this reader does not know."""
+    decode = _DECODERS.get(tensor.type)
+    if decode is None:
+        raise ModelError(
+            f'{tensor.type} weights (tensor "{tensor.name}") are not supported by the OpenVINO engine.',
+            hint="use --engine llamacpp",
+        )
+    raw = np.fromfile(gguf.path, np.uint8, count=tensor.size, offset=tensor.offset)
+    if len(raw) != tensor.size:
+        raise ModelError(f"{gguf.path.name} became shorter while it was read.")
+    return decode(raw).reshape(tensor.shape)
+
+
+def readable(gguf: Gguf) -> bool:
+    """Whether `load_tensor` knows every tensor of the file."""
+    return all(tensor.type in _DECODERS for tensor in gguf.tensors)
+
+
+def write_f16(source: Path, target: Path) -> None:
+    """Write a GGUF whose matrices are F16 and whose one-dimensional tensors are F32; the metadata stays as it was.
+
+    Raises `ModelError` for a quantisation that cannot be read, or a weight beyond what F16 holds.
+    """
+    gguf = read_gguf(source)
+    alignment = _alignment(gguf.metadata, source)
+    head = bytearray(source.open("rb").read(gguf.metadata_end))
+    if "general.file_type" in gguf.places:
+        struct.pack_into("<I", head, gguf.places["general.file_type"], _MOSTLY_F16)
+    table, at = bytearray(), 0
+    for tensor in gguf.tensors:
+        flat = len(tensor.shape) == 1
+        name = tensor.name.encode()
+        table += struct.pack("<Q", len(name)) + name + struct.pack("<I", len(tensor.shape))
+        table += struct.pack(f"<{len(tensor.shape)}Q", *reversed(tensor.shape)) + struct.pack("<IQ", 0 if flat else 1, at)
+        at += _padded(_count(tensor.shape) * (4 if flat else 2), alignment)
+    with target.open("wb") as out:
+        out.write(head + table)
+        _pad(out, alignment)
+        for tensor in gguf.tensors:
+            values = load_tensor(gguf, tensor)
+            if len(tensor.shape) > 1:
+                with np.errstate(over="ignore"):
+                    values = values.astype(np.float16)
+                if not np.isfinite(values).all():
+                    raise ModelError(f'the weights of "{tensor.name}" do not fit in 16 bits.', hint="use --engine llamacpp")
+            out.write(values.tobytes())
+            _pad(out, alignment)
+
+
+class _Cursor:
+    """Walks the bytes of a file from the front; every step is checked against the end."""
+
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self.data = data
+        self.path = path
+        self.at = 0
+
+    def gguf(self) -> Gguf:
+        if self.take(4) != b"GGUF":
+            raise self.broken("it does not begin with GGUF")
+        version = self.scalar(4)
+        if version not in (2, 3):
+            raise self.broken(f"version {version} is not one of 2, 3 (or the file is big-endian)")
+        tensor_count, key_count = self.scalar(10), self.scalar(10)
+        metadata, places = self.metadata(key_count)
+        metadata_end = self.at
+        return Gguf(self.path, metadata, tuple(self.tensors(tensor_count, metadata)), places, metadata_end)
+
+    def metadata(self, count: int) -> tuple[dict[str, Any], dict[str, int]]:
+        self.room_for(count, 13, "metadata keys")
+        values: dict[str, Any] = {}
+        places: dict[str, int] = {}
+        for _ in range(count):
+            key = self.string()
+            if key in values:
+                raise self.broken(f'the key "{key}" is there twice')
+            kind = self.scalar(4)
+            places[key] = self.at
+            values[key] = self.value(kind, 0)
+        return values, places
+
+    def tensors(self, count: int, metadata: Mapping[str, Any]) -> Iterator[Tensor]:
+        self.room_for(count, 32, "tensors")
+        rows = [self.tensor_row() for _ in range(count)]
+        alignment = _alignment(metadata, self.path)
+        start, names = _padded(self.at, alignment), set()
+        for name, shape, kind, offset in rows:
+            if name in names:
+                raise self.broken(f'the tensor "{name}" is there twice')
+            names.add(name)
+            label, block, size_of_block = _TENSOR_TYPES.get(kind, (f"type {kind}", 1, 0))
+            if shape[-1] % block:
+                raise self.broken(f'rows of {shape[-1]} numbers of "{name}" do not divide into blocks of {block}')
+            size = _count(shape) // block * size_of_block
+            if offset % alignment or start + offset + size > len(self.data):
+                raise self.broken(f'the data of "{name}" lie outside the file')
+            yield Tensor(name, shape, label, start + offset, size)
+
+    def tensor_row(self) -> tuple[str, tuple[int, ...], int, int]:
+        name = self.string()
+        rank = self.scalar(4)
+        if not 1 <= rank <= 4:
+            raise self.broken(f'"{name}" has {rank} dimensions')
+        shape = tuple(self.scalar(10) for _ in range(rank))[::-1]
+        if 0 in shape:
+            raise self.broken(f'"{name}" is empty')
+        return name, shape, self.scalar(4), self.scalar(10)
+
+    def value(self, kind: int, depth: int) -> Any:
+        if kind == _STRING:
+            return self.string()
+        if kind != _ARRAY:
+            return self.scalar(kind)
+        if depth >= _DEEPEST_ARRAY:
+            raise self.broken("its arrays are nested too deeply")
+        kind, count = self.scalar(4), self.scalar(10)
+        if kind == _STRING:
+            return self.strings(count)
+        if kind == _ARRAY:
+            self.room_for(count, 12, "arrays")
+            return [self.value(kind, depth + 1) for _ in range(count)]
+        if kind not in _SCALARS:
+            raise self.broken(f"metadata type {kind} is unknown")
+        code, width = _SCALARS[kind]
+        self.room_for(count, width, "numbers")
+        return np.frombuffer(self.take(count * width), code).tolist()
+
+    def scalar(self, kind: int) -> Any:
+        if kind not in _SCALARS:
+            raise self.broken(f"metadata type {kind} is unknown")
+        code, width = _SCALARS[kind]
+        return struct.unpack(code, self.take(width))[0]
+
+    def string(self) -> str:
+        (length,) = struct.unpack("<Q", self.take(8))
+        return self.take(length).decode("utf-8", "replace")
+
+    def strings(self, count: int) -> list[str]:
+        # A vocabulary has a hundred thousand of these and a person waits for it: one flat loop takes a third of the time.
+        self.room_for(count, 8, "strings")
+        data, at, end, length_at = self.data, self.at, len(self.data), struct.Struct("<Q").unpack_from
+        found = []
+        for _ in range(count):
+            if at + 8 > end:
+                raise self.broken("it ends too early")
+            start = at + 8
+            at = start + length_at(data, at)[0]
+            if at > end:
+                raise self.broken("it ends too early")
+            found.append(data[start:at].decode("utf-8", "replace"))
+        self.at = at
+        return found
+
+    def take(self, length: int) -> bytes:
+        end = self.at + length
+        if end > len(self.data):
+            raise self.broken("it ends too early")
+        piece = self.data[self.at : end]
+        self.at = end
+        return piece
+
+    def room_for(self, count: int, least: int, what: str) -> None:
+        if count * least > len(self.data) - self.at:
+            raise self.broken(f"it claims {count} {what}, more than it can hold")
+
+    def broken(self, why: str) -> ModelError:
+        return ModelError(f"{self.path.name} is not a sound GGUF file: {why}.", hint="fetch the model again")
+
+
+def _alignment(metadata: Mapping[str, Any], path: Path) -> int:
+    value = metadata.get("general.alignment", 32)
+    if not isinstance(value, int) or value < 8 or value > 1 << 20 or value & (value - 1):
+        raise ModelError(f"{path.name} is not a sound GGUF file: an alignment of {value!r}.")
+    return value
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for side in shape:
+        count *= side
+    return count
+
+
+def _padded(length: int, alignment: int) -> int:
+    return -(-length // alignment) * alignment
+
+
+def _pad(out: BinaryIO, alignment: int) -> None:
+    out.write(bytes(-out.tell() % alignment))
+
+
+def _half(blocks: np.ndarray, at: int) -> np.ndarray:
+    return np.ascontiguousarray(blocks[:, at : at + 2]).view(np.float16).astype(np.float32)
+
+
+def _nibbles(packed: np.ndarray) -> np.ndarray:
+    """A block of 32 four-bit numbers: the low halves of its 16 bytes, then the high halves."""
+    return np.concatenate([packed & 15, packed >> 4], axis=1)
+
+
+def _fifth_bits(blocks: np.ndarray, at: int) -> np.ndarray:
+    bits = np.ascontiguousarray(blocks[:, at : at + 4])
+    return np.unpackbits(bits, axis=1, bitorder="little") << 4
+
+
+def _q4_0(raw: np.ndarray) -> np.ndarray:
+    blocks = raw.reshape(-1, 18)
+    return _half(blocks, 0) * (_nibbles(blocks[:, 2:]).astype(np.float32) - 8)
+
+
+def _q4_1(raw: np.ndarray) -> np.ndarray:
+    blocks = raw.reshape(-1, 20)
+    return _half(blocks, 0) * _nibbles(blocks[:, 4:]).astype(np.float32) + _half(blocks, 2)
+
+
+def _q5_0(raw: np.ndarray) -> np.ndarray:
+    blocks = raw.reshape(-1, 22)
+    return _half(blocks, 0) * ((_nibbles(blocks[:, 6:]) | _fifth_bits(blocks, 2)).astype(np.float32) - 16)
+
+
+def _q5_1(raw: np.ndarray) -> np.ndarray:
+    blocks = raw.reshape(-1, 24)
+    return _half(blocks, 0) * (_nibbles(blocks[:, 8:]) | _fifth_bits(blocks, 4)).astype(np.float32) + _half(blocks, 2)
+
+
+def _q8_0(raw: np.ndarray) -> np.ndarray:
+    blocks = raw.reshape(-1, 34)
+    return _half(blocks, 0) * np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
+
+
+def _bf16(raw: np.ndarray) -> np.ndarray:
+    return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+_DECODERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "F32": lambda raw: raw.view(np.float32),
+    "F16": lambda raw: raw.view(np.float16).astype(np.float32),
+    "BF16": _bf16,
+    "Q4_0": _q4_0,
+    "Q4_1": _q4_1,
+    "Q5_0": _q5_0,
+    "Q5_1": _q5_1,
+    "Q8_0": _q8_0,
+}

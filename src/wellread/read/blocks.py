@@ -1,0 +1,193 @@
+"""An HTML tree becomes text: blocks apart by a blank line, tables a row a line, and every heading's place known."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from wellread.read.sections import Heading
+
+_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+_BLOCKS = frozenset(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
+    "h5 h6 header hgroup hr html legend li main menu nav ol optgroup option p pre section summary table tbody tfoot thead tr ul".split()
+)
+_DROPPED = frozenset("script style template noscript svg math iframe object embed head nav button select textarea canvas audio video".split())
+_SPACE = re.compile(r"[ \t\n\r\f\v]+")
+_AROUND_BREAK = re.compile(r" *\n *")
+
+
+@dataclass
+class _Flow:
+    """Text as it is gathered: `parts` is the open block; finished ones go to `done`, or to the open cell."""
+
+    done: list[tuple[str, str, int]] = field(default_factory=list)  # (what comes before, the block, heading level or 0)
+    parts: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    cells: list[list[str]] = field(default_factory=list)
+    lists: list[int | None] = field(default_factory=list)
+    prefix: str = ""
+    pre: int = 0
+    level: int = 0
+
+    def add(self, text: str | None) -> None:
+        if text:
+            self.parts.append(text if self.pre else _SPACE.sub(" ", text))
+
+    def close_block(self) -> None:
+        """End the open block, if anything is in it."""
+        text = "".join(self.parts)
+        self.parts.clear()
+        if self.pre:
+            text = text.strip("\n")
+        else:
+            text = _AROUND_BREAK.sub("\n", re.sub(" {2,}", " ", text)).strip()
+        if self.level:
+            text = " ".join(text.rstrip("¶§# ").split())
+        if not text.strip():
+            return
+        if self.cells:
+            self.cells[-1].append(" ".join(text.split()))
+        else:
+            self.done.append(("\n\n", self.prefix + text, self.level))
+            self.prefix = ""
+
+    def close_row(self) -> None:
+        row = self.rows.pop()
+        if any(row):
+            text = " | ".join(row)
+            if self.cells:
+                self.cells[-1].append(text)
+            else:
+                after_row = bool(self.done) and self.done[-1][2] == -1
+                self.done.append(("\n" if after_row else "\n\n", text, -1))
+
+    def end_table(self) -> None:
+        if self.done and self.done[-1][2] == -1:
+            before, text, _ = self.done[-1]
+            self.done[-1] = (before, text, 0)
+
+
+def text_of(root: Any) -> tuple[str, list[Heading]]:
+    """The text of an lxml tree (without comments), and its headings with their offsets.
+
+    Blocks are separated by a blank line; rows of a table are lines with cells joined by " | "; list items begin with "- " or their
+    number; <br> is a newline; scripts, styles and navigation are left out.
+    """
+    from lxml import etree
+
+    flow = _Flow()
+    layout = _layout_tables(root)
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if event == "start":
+            if tag in _DROPPED or not tag:
+                walk.skip_subtree()
+            else:
+                _open(flow, element, tag, layout)
+                flow.add(element.text)
+        else:
+            if tag and tag not in _DROPPED:
+                _close(flow, element, tag, layout)
+            if element is not root:
+                flow.add(element.tail)
+    flow.close_block()
+    return _assemble(flow)
+
+
+def _open(flow: _Flow, element: Any, tag: str, layout: set[Any]) -> None:
+    if tag in ("td", "th"):
+        flow.close_block()
+        if flow.rows and element.getparent() is not None and element.getparent() not in layout:
+            flow.cells.append([])
+        return
+    if tag == "br":
+        flow.parts.append("\n")
+        return
+    if tag == "pre" and not _is_block_pre(element):
+        return
+    if tag in _BLOCKS:
+        flow.close_block()
+    if tag == "tr" and element not in layout:
+        flow.rows.append([])
+    elif tag == "pre":
+        flow.pre += 1
+    elif tag in ("ul", "ol", "menu"):
+        flow.lists.append(_first_number(element) if tag == "ol" else None)
+    elif tag == "li":
+        flow.prefix = _marker(flow)
+    elif tag in _HEADINGS:
+        flow.level = _HEADINGS[tag]
+
+
+def _close(flow: _Flow, element: Any, tag: str, layout: set[Any]) -> None:
+    if tag in ("td", "th"):
+        flow.close_block()
+        if flow.rows and element.getparent() is not None and element.getparent() not in layout:
+            flow.rows[-1].append(" ".join(flow.cells.pop()))
+        return
+    if tag == "pre" and not _is_block_pre(element):
+        return
+    if tag in _BLOCKS:
+        flow.close_block()
+    if tag == "tr" and element not in layout:
+        flow.close_row()
+    elif tag == "table":
+        flow.end_table()
+    elif tag == "pre":
+        flow.pre -= 1
+    elif tag in ("ul", "ol", "menu") and flow.lists:
+        flow.lists.pop()
+    elif tag == "li":
+        flow.prefix = ""
+    elif tag in _HEADINGS:
+        flow.level = 0
+
+
+def _is_block_pre(element: Any) -> bool:
+    """False for a <pre> that stands for inline code, as extractors leave it inside a paragraph."""
+    parent = element.getparent()
+    inside = parent is not None and parent.tag in ("p", "li", "dt", "dd", "span", "a", "td", "th", *_HEADINGS)
+    return not inside or "\n" in "".join(element.itertext()).strip("\n")
+
+
+def _first_number(element: Any) -> int:
+    start = element.get("start", "1").strip()
+    return int(start) if re.fullmatch(r"-?\d{1,6}", start) else 1
+
+
+def _marker(flow: _Flow) -> str:
+    number = flow.lists[-1] if flow.lists else None
+    if number is None:
+        return "- "
+    flow.lists[-1] = number + 1
+    return f"{number}. "
+
+
+def _layout_tables(root: Any) -> set[Any]:
+    """The rows of tables that only arrange a page: those that hold tables or headings, or say so."""
+    rows = set()
+    for table in root.iter("table"):
+        inner = any(True for _ in table.iterdescendants("table", *_HEADINGS))
+        if inner or table.get("role") in ("presentation", "none"):
+            for row in table.iter("tr"):
+                if next(row.iterancestors("table")) is table:
+                    rows.add(row)
+    return rows
+
+
+def _assemble(flow: _Flow) -> tuple[str, list[Heading]]:
+    pieces: list[str] = []
+    headings = []
+    at = 0
+    for before, text, level in flow.done:
+        if pieces:
+            pieces.append(before)
+            at += len(before)
+        if level > 0:
+            headings.append(Heading(level=level, title=text, start=at))
+        pieces.append(text)
+        at += len(text)
+    return "".join(pieces), headings

@@ -1,0 +1,19 @@
+"""What a reader of one format gives back, before it becomes a Document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wellread.read.sections import Heading
+from wellread.types import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The canonical text of a file and what is known of its shape; `title` is empty when the file names none."""
+
+    text: str
+    title: str = ""
+    pages: tuple[Page, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    warnings: tuple[str, ...] = ()

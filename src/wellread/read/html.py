@@ -1,0 +1,104 @@
+"""Web pages: the main text where there is one, the whole page where that would lose too much, and manuals always whole."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from wellread.read.blocks import text_of
+from wellread.read.content import Content
+from wellread.read.decode import clean, decode
+from wellread.read.limits import Limits
+from wellread.read.sections import Heading
+
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{2,40})""", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([a-zA-Z0-9_:.-]{2,40})["']""", re.IGNORECASE)
+_MANUAL = re.compile(r"sphinx|docutils|mkdocs|docbook|doxygen|javadoc|asciidoctor|texinfo|makeinfo|pandoc|rustdoc", re.IGNORECASE)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_MAIN_SHARE = 0.25  # below this share of the page's text, the main text is not trusted
+
+
+def read_html(data: bytes, name: str, limits: Limits) -> Content:
+    """The text of a page: the canonical text is what was extracted, since the source's own offsets mean nothing to a reader."""
+    source, warning = decode(data, _declared(data))
+    root = tree(source)
+    if root is None:
+        return Content(text="")
+    title = _title(root)
+    _prune(root)
+    text, headings = text_of(_whole(root))
+    if not _is_manual(source, root):
+        main, main_headings = _main(root)
+        if len(main) >= _MAIN_SHARE * len(text):
+            text, headings = main, main_headings
+    if not title:
+        title = next((heading.title for heading in headings if heading.level == 1), "")
+    return Content(text=clean(text), title=title, headings=tuple(headings), warnings=(warning,) if warning else ())
+
+
+def tree(source: str) -> Any:
+    """The lxml tree of an HTML text without comments, or None when it holds nothing. Nothing is fetched and no entity is loaded."""
+    from lxml import etree
+    from lxml.html import HTMLParser, document_fromstring
+
+    parser = HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        return document_fromstring(source.encode("utf-8"), parser=parser)
+    except etree.ParserError:
+        return None
+
+
+def _declared(data: bytes) -> str | None:
+    found = _CHARSET.search(data[:4096]) or _XML_ENCODING.search(data[:300])
+    if found is None:
+        return None
+    name = found.group(1).decode("ascii").lower()
+    return "cp1252" if name in ("iso-8859-1", "latin1", "latin-1", "ascii", "us-ascii") else name  # what browsers do
+
+
+def _title(root: Any) -> str:
+    for element in root.iter("title"):
+        parent = element.getparent()
+        if parent is None or parent.tag != "svg":
+            return " ".join((element.text or "").split())
+    return ""
+
+
+def _prune(root: Any) -> None:
+    """Take out what a person would not see: hidden text is a way to smuggle instructions."""
+    for element in list(root.iter()):
+        if element is root or element.getparent() is None:
+            continue
+        hidden = element.get("hidden") is not None or _HIDDEN.search(element.get("style", ""))
+        if hidden or (element.tag == "a" and "headerlink" in element.get("class", "")):
+            element.drop_tree()
+
+
+def _whole(root: Any) -> Any:
+    """The page's body, or its main part where that is marked, without footers and asides."""
+    body = root.find("body")
+    body = copy.deepcopy(root if body is None else body)
+    for element in list(body.iter("footer", "aside")):
+        if element.getparent() is not None:
+            element.drop_tree()
+    for path in (".//main", ".//*[@role='main']"):
+        found = body.find(path)
+        if found is not None:
+            return found
+    return body
+
+
+def _is_manual(source: str, root: Any) -> bool:
+    generators = " ".join(meta.get("content", "") for meta in root.iter("meta") if meta.get("name", "").lower() == "generator")
+    return bool(_MANUAL.search(generators)) or "documentation_options.js" in source
+
+
+def _main(root: Any) -> tuple[str, list[Heading]]:
+    import trafilatura
+
+    found = trafilatura.extract(
+        copy.deepcopy(root), output_format="html", fast=True, include_comments=False, include_tables=True, include_formatting=True
+    )
+    extracted = tree(found) if found else None
+    return ("", []) if extracted is None else text_of(extracted)

@@ -1,0 +1,282 @@
+"""The nouns of Wellread: plain, frozen values that every room shares.
+
+Offsets are half-open spans counted in Unicode code points of `Document.text`. They know nothing of storage: a value built in a test
+equals one read from a library. Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+Verdict = Literal["supported", "unsupported", "uncited"]
+
+Progress = Callable[[str, int, int], None]
+"""Told how far something is: (what, done, total). `total` is 0 while it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, slide or sheet: `index` counts from 0, `label` is what is printed on it ("iv"), `size` is (width, height) in points."""
+
+    index: int
+    label: str
+    start: int
+    end: int
+    size: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and the text it governs: `start` is where the heading begins, `end` where the next one of its level or above does."""
+
+    level: int
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One immutable version of a text: `id` is the sha256 (hex) of the bytes it was read from.
+
+    In `text` a blank line ends a paragraph, a single newline is a soft line break, and pages are joined by a form feed.
+    It holds no NUL and no lone surrogate.
+    """
+
+    id: str
+    source: str
+    title: str
+    media_type: str
+    text: str
+    pages: tuple[Page, ...] = ()
+    sections: tuple[Section, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a document that the splitter proposes as a chunk, before the library gives it an id."""
+
+    start: int
+    end: int
+    page: int | None = None
+    section: int | None = None
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document as the index holds it: `text` equals `document.text[start:end]`.
+
+    `page` and `section` are positions in the document's `pages` and `sections`.
+    """
+
+    id: int
+    document: str
+    start: int
+    end: int
+    page: int | None
+    section: int | None
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that answers a query: `score` orders the hits of one query, `why` names what each part of the score came from."""
+
+    chunk: Chunk
+    title: str
+    source: str
+    page_label: str | None
+    heading: str | None
+    score: float
+    why: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool: `arguments` is the decoded JSON object."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one generation cost: tokens read, tokens written, and prompt tokens that a prefix cache made free."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed generation. The last one carries `finish` ("stop" or "length") and `usage`."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. The default is greedy, so that the same prompt gives the same text."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    repeat_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The exact words a sentence rests on: `quote` equals `document.text[start:end]`, always."""
+
+    marker: int
+    document: str
+    title: str
+    source: str
+    media_type: str
+    page: Page | None
+    section: str | None
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer, its place in the answer's text, and what it rests on.
+
+    `status` is "supported" when a span carries it, "unsupported" when none does, "uncited" for text that claims nothing ("Here they
+    are:"). `support` is the checker's score in 0..1 and `citations` holds citation markers.
+    """
+
+    text: str
+    start: int
+    end: int
+    status: Verdict
+    support: float
+    citations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A passage that was put before the model, and what it cost there."""
+
+    chunk: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A passage that was found and not put before the model, and why."""
+
+    chunk: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that was found for a question: what the model saw and what it did not. `window` and `sent_tokens` count tokens."""
+
+    window: int
+    sent_tokens: int
+    sent: tuple[Sent, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which weights answered: a name, and the digest ("sha256:...") of the file where there is one."""
+
+    name: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One typed record of a trace: what was done (`kind`), when it began (`at_ms` after the start), how long it took, and its data."""
+
+    kind: str
+    at_ms: float
+    took_ms: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question answered from documents, or refused.
+
+    `nearest` holds the passages that came closest when the answer is a refusal. `print(answer)` shows it as the terminal does.
+    """
+
+    question: str
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    refused: bool
+    refusal_reason: str | None
+    ledger: Ledger
+    usage: Usage
+    model: ModelRef
+    mode: str
+    timings: Mapping[str, float]
+    trace_id: str
+    nearest: Sequence[Hit] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [marked_text(self)]
+        for citation in self.citations:
+            lines.append(f"  [{citation.marker}] {place(citation)}  “{one_line(citation.quote)}”")
+        return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """Text as shown on a screen: every run of white space is one space."""
+    return " ".join(text.split())
+
+
+def place(citation: Citation) -> str:
+    """Where a citation stands, for people: title, then page or section."""
+    where = [citation.title]
+    if citation.page is not None:
+        where.append(f"p. {citation.page.label}")
+    elif citation.section:
+        where.append(citation.section)
+    return ", ".join(where)
+
+
+def marked_text(answer: Answer) -> str:
+    """The answer's text with citation markers after each sentence and a plain mark on sentences that nothing supports."""
+    pieces, at = [], 0
+    for sentence in answer.sentences:
+        pieces.append(answer.text[at : sentence.end])
+        if sentence.citations:
+            pieces.append(" " + "".join(f"[{marker}]" for marker in sentence.citations))
+        elif sentence.status == "unsupported":
+            pieces.append(" [no support found]")
+        at = sentence.end
+    pieces.append(answer.text[at:])
+    return "".join(pieces)
