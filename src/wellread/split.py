@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 from wellread.sentences import sentence_spans
 from wellread.types import Document, Span
@@ -53,7 +54,7 @@ def _at(starts: list[int], offset: int) -> int | None:
 
 def _blocks(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
     """The paragraphs of a text, cut at `breaks` too, without the white space around them."""
-    for low, high in zip(breaks, breaks[1:], strict=False):
+    for low, high in pairwise(breaks):
         at = low
         for match in _PARAGRAPH_END.finditer(text, low, high):
             yield from _trimmed(text, at, match.start())

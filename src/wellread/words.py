@@ -15,10 +15,12 @@ _CJK_CHAR = re.compile(f"[{_CJK}]")
 
 # Words that tell nothing about what a text is about, in the two languages we serve.
 STOP_WORDS = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its me my no not of"
-    " on or our she should so than that the their them then there these they this to was we were what when where which who whom whose why"
-    " will with would you your about also any only such between during over under according"
-    " 的 了 是 在 和 与 有 什么 哪些 哪个 如何 怎么 为什么 怎样 多少 几个 谁 吗 呢 请问 及 其 这 那 我 你 它 他 她".split()
+    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its me my no not"
+    " of on or our she should so than that the their them then there these they this to was we were what when where which who whom whose"
+    " why will with would you your about also any only such between during over under according".split()
+)
+_CJK_ASKING = re.compile(
+    "有哪些|哪些|哪个|哪种|哪一|什么是|是什么|什么|如何|怎么样|怎么|怎样|为什么|为何|多少|几个|几种|请问|是否|谁|吗|呢|主要|各有|需要"
 )
 
 
@@ -36,9 +38,15 @@ def words(text: str) -> list[str]:
     return tokens
 
 
+def asked_words(question: str) -> list[str]:
+    """The words of a question that tell what it is about; all of its words when none of them does."""
+    kept = [word for word in words(_CJK_ASKING.sub(" ", question)) if word not in STOP_WORDS]
+    return kept or words(question)
+
+
 def content_words(text: str) -> list[str]:
     """`words` without stop words, each cut to its stem."""
-    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+    return [stem(word) for word in words(_CJK_ASKING.sub(" ", text)) if word not in STOP_WORDS]
 
 
 def stem(word: str) -> str:

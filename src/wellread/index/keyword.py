@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from typing import Any
 
 from wellread.index.store import Store
-from wellread.words import STOP_WORDS, words
+from wellread.words import asked_words, words
 
 _LAYOUT = "keyword-1"
 """Changes when the fields or the analysis do, so that an older index is rebuilt."""
@@ -125,10 +126,8 @@ class KeywordIndex:
         return held
 
     def _terms(self, query: str) -> list[str]:
-        """The distinct terms of a query; its stop words count only when it has nothing else."""
-        tokens = words(query)
-        kept = [token for token in tokens if token not in STOP_WORDS] or tokens
-        return list(dict.fromkeys(self._analyzer.analyze(" ".join(kept))))
+        """The distinct terms of a query."""
+        return list(dict.fromkeys(self._analyzer.analyze(" ".join(asked_words(query)))))
 
     def _counter(self) -> int:
         try:
@@ -162,8 +161,6 @@ class KeywordIndex:
 
 def _idf(frequency: int, total: int) -> float:
     """BM25's inverse document frequency, Robertson & Zaragoza 2009 with +1 inside the logarithm."""
-    from math import log
-
     return log(1 + (total - frequency + 0.5) / (frequency + 0.5))
 
 

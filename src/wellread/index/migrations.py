@@ -30,6 +30,9 @@ _STEPS = (
     ) without rowid;
     create index sources_document on sources (document);
     create table roots (path text primary key) without rowid;
+    create table failures (
+        path text primary key, size integer not null, mtime_ns integer not null, reason text not null, message text not null, hint text
+    ) without rowid;
     create table chunks (
         id integer primary key autoincrement, document text not null references documents on delete cascade,
         start integer not null, end integer not null, page integer, section integer, kind text not null, change integer not null

@@ -31,6 +31,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read, as it was then, and why: remembered so that it is not tried again until it changes."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    reason: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A document without its text, for listings."""
 
@@ -159,13 +171,33 @@ class Store:
                 "select d.id, d.title, d.media_type, d.chars, (select count(*) from pages where document = d.id),"
                 " (select count(*) from chunks where document = d.id), d.warnings from documents d order by d.title, d.id"
             ).fetchall()
-            return [Listed(*row[:6], self._sources_of(row[0]), tuple(json.loads(row[6]))) for row in rows]
+            return [
+                Listed(row[0], row[1], row[2], row[3], row[4], row[5], self._sources_of(row[0]), tuple(json.loads(row[6]))) for row in rows
+            ]
 
     def sources(self) -> dict[str, Source]:
         """Every source by its path."""
         with self._errors():
             rows = self._db.execute("select path, document, size, mtime_ns from sources").fetchall()
         return {row[0]: Source(*row) for row in rows}
+
+    def failures(self) -> dict[str, Failure]:
+        """Every file that could not be read, by its path."""
+        with self._errors():
+            rows = self._db.execute("select path, size, mtime_ns, reason, message, hint from failures").fetchall()
+        return {row[0]: Failure(*row) for row in rows}
+
+    def set_failure(self, failure: Failure) -> None:
+        """Remember a failure. A version of the file that was read earlier stays."""
+        with self._write(counts=False):
+            self._db.execute(
+                "insert or replace into failures values (?, ?, ?, ?, ?, ?)",
+                (failure.path, failure.size, failure.mtime_ns, failure.reason, failure.message, failure.hint),
+            )
+
+    def forget_failures(self, paths: Iterable[str]) -> None:
+        with self._write(counts=False):
+            self._db.executemany("delete from failures where path = ?", [(path,) for path in paths])
 
     def roots(self) -> list[str]:
         """The files and folders that were added, which `sync` follows."""
@@ -199,7 +231,7 @@ class Store:
                 )
                 for row in rows.fetchall():
                     text = self._text(row[1], texts)
-                    found[row[0]] = Chunk(*row, text=text[row[2] : row[3]])
+                    found[row[0]] = Chunk(row[0], row[1], row[2], row[3], row[4], row[5], row[6], text[row[2] : row[3]])
         return found
 
     def neighbours(self, chunk: Chunk, *, before: int = 0, after: int = 0) -> list[Chunk]:
@@ -222,7 +254,9 @@ class Store:
         for document, title in documents:
             with self._errors(), self._read():
                 text = self._text(document, {})
-                headings = [row[0] for row in self._db.execute("select title from sections where document = ? order by position", (document,))]
+                headings = [
+                    row[0] for row in self._db.execute("select title from sections where document = ? order by position", (document,))
+                ]
                 rows = self._db.execute(
                     "select id, start, end, section from chunks where document = ? and change > ? order by start", (document, since)
                 ).fetchall()
@@ -243,7 +277,10 @@ class Store:
             )
             while rows := cursor.fetchmany(4096):
                 ids = np.array([row[0] for row in rows], dtype=np.int64)
-                yield ids, np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(len(rows), -1).astype(np.float32)
+                yield (
+                    ids,
+                    np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(len(rows), -1).astype(np.float32),
+                )
 
     def vectors(self, ids: Sequence[int]) -> dict[int, np.ndarray]:
         """The stored vectors of some chunks, float32 [d] each."""
@@ -296,9 +333,15 @@ class Store:
         if code.startswith("SQLITE_READONLY"):
             return LibraryError(f"{name} cannot be written to.", hint="check the permissions of the folder")
         if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return LibraryError(f"{name}/{self.path.name} is damaged: {error}.", hint="restore it from a backup, or add the files again to a new library")
+            return LibraryError(
+                f"{name}/{self.path.name} is damaged: {error}.",
+                hint="restore it from a backup, or add the files again to a new library",
+            )
         if code.startswith("SQLITE_IOERR"):
-            return DiskFull(f"{name} could not be written: {error}.", hint="the disk may be full; free some space and run the same command again")
+            return DiskFull(
+                f"{name} could not be written: {error}.",
+                hint="the disk may be full; free some space and run the same command again",
+            )
         return LibraryError(f"{name}: {error}.")
 
     @contextmanager
@@ -354,9 +397,7 @@ class Store:
         return 1
 
     def _set_source(self, source: Source) -> None:
-        self._db.execute(
-            "insert or replace into sources values (?, ?, ?, ?)", (source.path, source.document, source.size, source.mtime_ns)
-        )
+        self._db.execute("insert or replace into sources values (?, ?, ?, ?)", (source.path, source.document, source.size, source.mtime_ns))
 
     def _insert(self, document: Document, change: int) -> None:
         for table in ("texts", "pages", "sections"):

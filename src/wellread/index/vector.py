@@ -104,7 +104,7 @@ class VectorIndex:
     def _compact(self) -> None:
         """Rewrite the files without the rows that went, once they are a fifth of all."""
         alive = np.delete(np.arange(self._rows), self._dead)
-        arrays = {"codes": np.array(self._codes[alive]), "scales": self._scales[alive], "ids": self._ids[alive]}
+        arrays: dict[str, np.ndarray] = {"codes": np.array(self._codes[alive]), "scales": self._scales[alive], "ids": self._ids[alive]}
         (self._folder / "state.json").unlink(missing_ok=True)  # killed from here on, the index is rebuilt from the store
         for name, array in arrays.items():
             (self._folder / name).write_bytes(array.tobytes())

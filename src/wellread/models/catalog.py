@@ -1,8 +1,8 @@
 """The models Wellread knows by name: what they are, under which licence, and where their files come from.
 
-Nothing here touches a disk or a network. Sizes are in bytes and digests are the hexadecimal sha256 of a whole file; every file of the
-catalogue is pinned to one, so that whichever source delivers it, the bytes are the same. A path to a file of one's own is not the
-catalogue's business.
+Nothing here touches a disk or a network. Sizes are in bytes and digests are the hexadecimal sha256 of a whole file; every file of
+the catalogue is pinned to one, so that whichever source delivers it, the bytes are the same. A path to a file of one's own is not
+the catalogue's business.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model: `name` is "model:tag", `languages` are BCP 47 codes ("mul": many), `revision` is the publisher's own version of the weights.
+    """A model: `name` is "model:tag", `languages` are BCP 47 codes ("mul": many), `revision` is the publisher's.
 
-    The first file has the role "model", and its digest is the model's.
+    One file has the role "model", and its digest is the model's.
     """
 
     name: str
@@ -162,7 +162,7 @@ CATALOGUE: tuple[Entry, ...] = (
         name="multilingual-e5-small:latest",
         kind="embed",
         licence="MIT",
-        description="multilingual-e5-small, 4-bit, tokenizer included: finds passages across some hundred languages, 384 dimensions.",
+        description="multilingual-e5-small, 4-bit, with its tokenizer: finds passages across many languages, 384 dimensions.",
         revision="0.3.0",
         languages=("mul",),
         files=(
@@ -188,9 +188,9 @@ CATALOGUE: tuple[Entry, ...] = (
 
 
 def canonical(name: str) -> str:
-    """The full form of a model name: "model:tag", lower case, an alias of the catalogue resolved, the tag "latest" where none is given.
+    """The full form of a model name: "model:tag" in lower case, aliases of the catalogue resolved, the tag "latest" where none is.
 
-    Raises `UsageError` for anything that is not such a name: it becomes a file name, so a slash, "..", or a control character is not.
+    Raises `UsageError` for anything else: the name becomes a file name, so it holds no slash, no ".." and no control character.
     """
     lowered = name.lower()
     for entry in CATALOGUE:

@@ -1,8 +1,8 @@
 """From a URL to a file: resumable, bounded, and plain about why it failed.
 
-A download is a file that grows. It goes on from the bytes that are there (RFC 9110, section 14: Range and Content-Range), starts over
-when the server will not, and is handed on only when it is whole; whether the bytes are the right ones is for the caller's digest to
-say. Redirects are followed over http and https only.
+A download is a file that grows. It goes on from the bytes that are there (RFC 9110, section 14: Range and Content-Range), starts
+over when the server will not, and is handed on only when it is whole; whether the bytes are the right ones is for the caller's
+digest to say. Redirects are followed over http and https only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Report = Callable[[int, int], None]
 T = TypeVar("T")
 
 _ROUNDS = 4  # attempts that bring nothing new before a server is given up
-_PAUSE = 0.4  # seconds before the second attempt; doubled for each one after
+_PAUSE = 0.25  # seconds before the second attempt; doubled for each one after
 _BLIND = 4 << 30  # the most bytes taken from a server that does not say how many are coming
 _PAGE = 64 << 20  # the most bytes of a page that is read into memory
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -60,6 +60,9 @@ class Network:
     cert: str | None = None
     proxy: str | None = None
     trusted_hosts: tuple[str, ...] = ()
+
+
+DEFAULT_NETWORK = Network()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +269,9 @@ def _answer(client: httpx.Client, method: str, url: str, headers: Mapping[str, s
 
     try:
         auth = None if "Authorization" in headers else _login(url)
-        with client.stream(method, url, headers=dict(headers), follow_redirects=redirects, auth=auth or httpx.USE_CLIENT_DEFAULT) as response:
+        with client.stream(
+            method, url, headers=dict(headers), follow_redirects=redirects, auth=auth or httpx.USE_CLIENT_DEFAULT
+        ) as response:
             if redirects or not response.has_redirect_location:
                 _judge(response, url)
             yield response
@@ -310,7 +315,7 @@ def _login(url: str) -> httpx.Auth | None:
         return None
     try:
         entry = netrc.netrc(os.environ.get("NETRC")).authenticators(parts.hostname)
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError):
         return None  # no such file, or one that only other programs understand: most indexes need no login
     return httpx.BasicAuth(entry[0], entry[2] or "") if entry else None
 

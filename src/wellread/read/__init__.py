@@ -1,1 +1,1 @@
-"""Files become documents here: `media` tells what a file is, one file per format reads it, `pool` does it in children that may die."""
+"""Files become documents: `media` tells what a file is, one module per format reads it, `pool` does so in children that may die."""

@@ -26,7 +26,9 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
     if unpacked > limits.unpacked_bytes:
         raise refusal("too_large", name, f"it unpacks to {unpacked:,} bytes, and the limit is {limits.unpacked_bytes:,}")
     if unpacked > MEGABYTE and unpacked > limits.unpacked_ratio * len(data):
-        raise refusal("too_large", name, f"it unpacks to {unpacked // len(data):,} times its size, and the limit is {limits.unpacked_ratio}")
+        raise refusal(
+            "too_large", name, f"it unpacks to {unpacked // len(data):,} times its size, and the limit is {limits.unpacked_ratio}"
+        )
     if any(entry.flag_bits & 1 for entry in entries):
         raise refusal("encrypted", name)
     return archive

@@ -9,11 +9,16 @@ from typing import Any
 from wellread.read.sections import Heading
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
-    "h5 h6 header hgroup hr html legend li main menu nav ol optgroup option p pre section summary table tbody tfoot thead tr ul".split()
-)
-_DROPPED = frozenset("script style template noscript svg math iframe object embed head nav button select textarea canvas audio video".split())
+_BLOCKS = {
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt",
+    "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html",
+    "legend", "li", "main", "menu", "nav", "ol", "optgroup", "option", "p", "pre", "section", "summary", "table", "tbody",
+    "tfoot", "thead", "tr", "ul",
+}  # fmt: skip
+_DROPPED = {
+    "script", "style", "template", "noscript", "svg", "math", "iframe", "object", "embed", "head", "nav", "button", "select",
+    "textarea", "canvas", "audio", "video",
+}  # fmt: skip
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 
@@ -39,12 +44,9 @@ class _Flow:
         """End the open block, if anything is in it."""
         text = "".join(self.parts)
         self.parts.clear()
-        if self.pre:
-            text = text.strip("\n")
-        else:
-            text = _AROUND_BREAK.sub("\n", re.sub(" {2,}", " ", text)).strip()
+        text = text.strip("\n") if self.pre else _AROUND_BREAK.sub("\n", re.sub(" {2,}", " ", text)).strip()
         if self.level:
-            text = " ".join(text.rstrip("¶§# ").split())
+            text = " ".join(text.rstrip("¶\u200b ").split())
         if not text.strip():
             return
         if self.cells:

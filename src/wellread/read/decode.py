@@ -39,10 +39,13 @@ def wide(data: bytes) -> str | None:
     even, odd = sample[0::2], sample[1::2]
     even_zeros, odd_zeros = even.count(0) / len(even), odd.count(0) / len(odd)
     if odd_zeros > 0.4 and even_zeros < 0.05:
-        return "utf-16-le"
-    if even_zeros > 0.4 and odd_zeros < 0.05:
-        return "utf-16-be"
-    return None
+        encoding = "utf-16-le"
+    elif even_zeros > 0.4 and odd_zeros < 0.05:
+        encoding = "utf-16-be"
+    else:
+        return None
+    controls = sum(char < " " and char not in "\t\n\f\r" for char in sample.decode(encoding, errors="replace"))
+    return encoding if controls <= len(sample) // 100 else None
 
 
 def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
@@ -67,8 +70,16 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
 def _guess(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(_sample(data)).best()
-    return best.encoding if best is not None else "cp1252"
+    sample = _sample(data)
+    guesses = list(from_bytes(sample))
+    if not guesses:
+        return "cp1252"
+    level = [guess for guess in guesses if guess.chaos <= guesses[0].chaos + 0.01]
+    unsure = len(str(guesses[0])) == len(sample) and not any(
+        guess.coherence for guess in level
+    )  # a byte a letter, no language seen
+    # without evidence for another, the encoding that most such files have
+    return "cp1252" if unsure or any(guess.encoding == "cp1252" for guess in level) else guesses[0].encoding
 
 
 def _sample(data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import io
 import zipfile
 import zlib
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from wellread.read.archive import open_zip
 from wellread.read.blocks import text_of
@@ -23,16 +24,15 @@ _DUBLIN_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 def read_docx(data: bytes, name: str, limits: Limits) -> Content:
     """Paragraphs, lists, tables, notes and text boxes in their order; pictures are left out, comments are counted."""
     import mammoth
-    from lxml import etree
 
     try:
         with open_zip(data, name, limits) as archive:
             title = _core_title(archive)
             comments = _comments(archive)
         html = mammoth.convert_to_html(io.BytesIO(data), style_map=_STYLES, convert_image=_no_image).value
-    except (zipfile.BadZipFile, zlib.error, etree.XMLSyntaxError, KeyError, ValueError, EOFError, SyntaxError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, ExpatError, KeyError, ValueError, EOFError, SyntaxError, OSError) as error:
         raise refusal("damaged", name, "it is not a whole Word document") from error
-    root = tree(html) if html else None
+    root = tree(html, name) if html else None
     text, headings = ("", []) if root is None else text_of(root)
     if not _looks_like_title(title):
         title = headings[0].title if headings else ""
@@ -59,11 +59,15 @@ def _core_title(archive: zipfile.ZipFile) -> str:
 
 
 def _looks_like_title(title: str) -> bool:
-    return len(title) > 2 and not title.lower().endswith((".doc", ".docx", ".dot", ".dotx")) and title.lower() not in ("document", "untitled")
+    return (
+        len(title) > 2
+        and not title.lower().endswith((".doc", ".docx", ".dot", ".dotx"))
+        and title.lower() not in ("document", "untitled")
+    )
 
 
 def _comments(archive: zipfile.ZipFile) -> tuple[str, ...]:
     if "word/comments.xml" not in archive.namelist():
         return ()
     count = archive.read("word/comments.xml").count(b"<w:comment ")
-    return (f"{count} comments in the margin were left out",) if count else ()
+    return (f"comments in the margin were left out ({count})",) if count else ()

@@ -10,26 +10,28 @@ from wellread.read.blocks import text_of
 from wellread.read.content import Content
 from wellread.read.decode import clean, decode
 from wellread.read.limits import Limits
+from wellread.read.refuse import refusal
 from wellread.read.sections import Heading
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([a-zA-Z0-9_:.-]{2,40})["']""", re.IGNORECASE)
 _MANUAL = re.compile(r"sphinx|docutils|mkdocs|docbook|doxygen|javadoc|asciidoctor|texinfo|makeinfo|pandoc|rustdoc", re.IGNORECASE)
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_SHORT = 1000  # a page of fewer characters has no main text to look for
 _MAIN_SHARE = 0.25  # below this share of the page's text, the main text is not trusted
 
 
 def read_html(data: bytes, name: str, limits: Limits) -> Content:
     """The text of a page: the canonical text is what was extracted, since the source's own offsets mean nothing to a reader."""
     source, warning = decode(data, _declared(data))
-    root = tree(source)
+    root = tree(source, name)
     if root is None:
         return Content(text="")
     title = _title(root)
     _prune(root)
     text, headings = text_of(_whole(root))
-    if not _is_manual(source, root):
-        main, main_headings = _main(root)
+    if len(text) > _SHORT and not _is_manual(source, root):
+        main, main_headings = _main(root, name)
         if len(main) >= _MAIN_SHARE * len(text):
             text, headings = main, main_headings
     if not title:
@@ -37,16 +39,22 @@ def read_html(data: bytes, name: str, limits: Limits) -> Content:
     return Content(text=clean(text), title=title, headings=tuple(headings), warnings=(warning,) if warning else ())
 
 
-def tree(source: str) -> Any:
-    """The lxml tree of an HTML text without comments, or None when it holds nothing. Nothing is fetched and no entity is loaded."""
+def tree(source: str, name: str) -> Any:
+    """The lxml tree of an HTML text without comments, or None when it holds nothing. Nothing is fetched and no entity is loaded.
+
+    Raises `ReadError` "damaged" where elements are nested so deeply (about 2,000) that the parser gives up.
+    """
     from lxml import etree
     from lxml.html import HTMLParser, document_fromstring
 
-    parser = HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
     try:
-        return document_fromstring(source.encode("utf-8"), parser=parser)
+        root = document_fromstring(source.encode("utf-8"), parser=parser)
     except etree.ParserError:
         return None
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+        raise refusal("damaged", name, "it is nested too deeply")
+    return root
 
 
 def _declared(data: bytes) -> str | None:
@@ -70,8 +78,9 @@ def _prune(root: Any) -> None:
     for element in list(root.iter()):
         if element is root or element.getparent() is None:
             continue
-        hidden = element.get("hidden") is not None or _HIDDEN.search(element.get("style", ""))
-        if hidden or (element.tag == "a" and "headerlink" in element.get("class", "")):
+        hidden = element.get("hidden") is not None or _HIDDEN.search(element.get("style", "")) is not None
+        permalink = element.tag == "a" and "headerlink" in element.get("class", "")
+        if hidden or permalink or element.tag == "nav":
             element.drop_tree()
 
 
@@ -94,11 +103,19 @@ def _is_manual(source: str, root: Any) -> bool:
     return bool(_MANUAL.search(generators)) or "documentation_options.js" in source
 
 
-def _main(root: Any) -> tuple[str, list[Heading]]:
+def _main(root: Any, name: str) -> tuple[str, list[Heading]]:
     import trafilatura
 
-    found = trafilatura.extract(
-        copy.deepcopy(root), output_format="html", fast=True, include_comments=False, include_tables=True, include_formatting=True
-    )
-    extracted = tree(found) if found else None
+    try:
+        found = trafilatura.extract(
+            copy.deepcopy(root),
+            output_format="html",
+            fast=True,
+            include_comments=False,
+            include_tables=True,
+            include_formatting=True,
+        )
+    except RecursionError:  # deep pages are read whole
+        found = None
+    extracted = tree(found, name) if found else None
     return ("", []) if extracted is None else text_of(extracted)

@@ -11,9 +11,9 @@ MEGABYTE = 1_000_000
 class Limits:
     """What reading one file may cost before it is refused.
 
-    `cpu_seconds` is processor time and stops a reader that loops; `wall_seconds` is only a backstop for one that sleeps. `memory_bytes`
-    is the address space of the reading process. The `unpacked` limits hold for formats that are zip archives, and are checked before
-    anything is unpacked: `unpacked_ratio` is bytes out per byte in, allowed to be exceeded by archives under a megabyte.
+    `cpu_seconds` is processor time and stops a reader that loops; `wall_seconds` is only a backstop for one that sleeps.
+    `memory_bytes` is the address space of the reading process. The `unpacked` limits hold for formats that are zip archives and are
+    checked before anything is unpacked; `unpacked_ratio`, bytes out per byte in, does not count below a megabyte.
     """
 
     file_bytes: int = 50 * MEGABYTE

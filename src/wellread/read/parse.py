@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from wellread.read import media
 from wellread.read.content import Content
+from wellread.read.decode import clean
 from wellread.read.docx import read_docx
 from wellread.read.html import read_html
 from wellread.read.limits import Limits
@@ -63,7 +64,7 @@ def parse(data: bytes, name: str, source: str, limits: Limits) -> Document:
     return Document(
         id=hashlib.sha256(data).hexdigest(),
         source=source,
-        title=" ".join(content.title.split()) or PurePath(name).name,
+        title=" ".join(content.title.split()) or clean(PurePath(name).name),
         media_type=media_type,
         text=content.text,
         pages=content.pages,

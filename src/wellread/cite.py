@@ -1,0 +1,114 @@
+"""Answer sentences, the spans they rest on, and how far each is supported.
+
+Two verdicts are kept apart. *The quote is there* holds by construction: a citation is a span of the document. *The quote supports the
+sentence* is judged here, by how much of what the sentence says the quote says too, with literal guards: a number or a name that the
+quote does not hold cannot be supported by it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wellread.words import STOP_WORDS, content_words, stem, words
+
+SUPPORTED = 0.6
+"""A sentence whose support reaches this is called supported."""
+
+_GUARDED = 0.3
+"""The most support a sentence can have from a quote that lacks one of its numbers or names."""
+
+_MAX_QUOTES = 3
+_WORTH_A_QUOTE = 0.12
+"""What a further quote must add to a sentence's support to be cited."""
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<![.!?:\n“\"])(?<=[\w,;)]\s)[A-Z][\w'’-]*|\b[A-Z]{2,}[\w-]*|\b[A-Za-z]+\d[\w-]*")
+_NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot)\b|n['’]t\b|[不没無无未非]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of a source, as a span of its document; `chunk` is the chunk it stands in, `vector` its embedding (float32 [d])."""
+
+    chunk: int
+    document: str
+    start: int
+    end: int
+    text: str
+    vector: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How far a sentence is supported (0..1), and by which evidence, strongest first. `claims` is False for text that claims nothing."""
+
+    score: float
+    evidence: tuple[Evidence, ...]
+    claims: bool = True
+
+
+def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, question: str = "") -> Support:
+    """The least evidence that supports a sentence as far as it can be supported.
+
+    `vector` is the embedding of the sentence, made by the same embedder as those of the evidence. Words of the question count for
+    less than what the sentence adds to it.
+    """
+    asked = frozenset(content_words(question))
+    said = frozenset(content_words(sentence))
+    if not said or (said <= asked and not _NUMBER.search(sentence)):
+        return Support(0.0, (), claims=False)
+    if not evidence:
+        return Support(0.0, ())
+    cosines = np.stack([piece.vector for piece in evidence]) @ vector
+    scores = [_score(sentence, piece.text, float(cosine), said, asked) for piece, cosine in zip(evidence, cosines, strict=True)]
+    order = sorted(range(len(evidence)), key=lambda at: -scores[at])
+    chosen, best = [order[0]], scores[order[0]]
+    for at in order[1:12]:
+        if len(chosen) == _MAX_QUOTES or best >= 0.95:
+            break
+        together = " ".join(evidence[one].text for one in sorted({*chosen, at}))
+        score = _score(sentence, together, float(max(cosines[at], *(cosines[one] for one in chosen))), said, asked)
+        if score >= best + _WORTH_A_QUOTE:
+            chosen.append(at)
+            best = score
+    return Support(best, tuple(evidence[at] for at in chosen))
+
+
+def _score(sentence: str, quote: str, cosine: float, said: frozenset[str], asked: frozenset[str]) -> float:
+    """How much of what a sentence says a quote says too: word recall and meaning, capped by the literal guards."""
+    held = frozenset(content_words(quote))
+    new = said - asked
+    recall = len(said & held) / len(said)
+    recall_new = len(new & held) / len(new) if new else recall
+    meaning = min(max((cosine - 0.2) / 0.6, 0.0), 1.0)
+    score = 0.65 * (0.7 * recall_new + 0.3 * recall) + 0.35 * meaning
+    if recall_new == 1.0:  # every word it adds stands in the quote: paraphrase does not come into it
+        score = max(score, 0.75 + 0.25 * (0.5 * recall + 0.5 * meaning))
+    return min(score, _GUARDED) if missing_literals(sentence, quote, asked) else min(score, 1.0)
+
+
+def missing_literals(sentence: str, quote: str, asked: frozenset[str] = frozenset()) -> list[str]:
+    """Numbers and names that a sentence states and a quote does not hold, and a negation that only one of them has."""
+    plain_sentence, plain_quote = (unicodedata.normalize("NFKC", text) for text in (sentence, quote))
+    in_quote = {_plain_number(number) for number in _NUMBER.findall(plain_quote)}
+    without_list_number = re.sub(r"^\s*\d{1,2}[.)]\s", "", plain_sentence)
+    missing = [number for number in _NUMBER.findall(without_list_number) if _plain_number(number) not in in_quote]
+    held = {stem(word) for word in words(plain_quote)} | set(words(plain_quote))
+    for name in _NAME.findall(plain_sentence):
+        parts = [word for word in words(name) if word not in STOP_WORDS and not word[0].isdigit()]
+        if parts and not all(word in held or stem(word) in held or stem(word) in asked for word in parts):
+            missing.append(name)
+    if bool(_NEGATION.search(plain_sentence)) != bool(_NEGATION.search(plain_quote)) and _NEGATION.search(plain_sentence):
+        missing.append("negation")
+    return missing
+
+
+def _plain_number(number: str) -> str:
+    """A number as digits, so that 1,234 equals 1234 and 2.50 equals 2.5."""
+    digits = re.sub(r",(?=\d{3}(?:\D|$))", "", number).replace(",", ".")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits).lstrip("0") or "0"

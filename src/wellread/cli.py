@@ -1,0 +1,369 @@
+"""The command line. stdout is data; progress and messages go to stderr; exit codes are 0 ok, 1 failed, 2 usage, 3 partial, 130 stopped.
+
+A command is a function of its parsed arguments. What it needs is imported inside, so that `wellread --help` costs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from wellread.errors import UsageError, WellreadError, suggest
+
+if TYPE_CHECKING:
+    from wellread.answer import Options
+    from wellread.config import Loaded
+    from wellread.library import Library
+    from wellread.parts import Parts
+    from wellread.sync import SyncReport
+    from wellread.terminal import Screen
+
+OK, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+_SETTINGS = ("library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with our way of saying what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}.", hint=self._hint(message))
+
+    def _hint(self, message: str) -> str:
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        if unknown := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+            found = suggest(unknown[1], options)
+        elif choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            found = suggest(choice[1], re.findall(r"[\w-]+", choice[2]))
+        else:
+            found = None
+        return found or f"see `{self.prog} --help`"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        parsed, unknown = _parser().parse_known_args(arguments)
+        if unknown:
+            parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return int(parsed.run(parsed))
+    except WellreadError as error:
+        print(f"wellread: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nwellread: stopped; what was done is kept.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away: that is its right
+        sys.stderr.close()
+        return OK
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"wellread: {error.strerror or error}{where}.", file=sys.stderr)
+        print(
+            "hint: " + ("free some space and run the same command again" if error.errno == 28 else "check the path and its permissions"),
+            file=sys.stderr,
+        )
+        return FAILED
+
+
+# --- arguments
+
+
+def _parser() -> _Parser:
+    from wellread import __version__
+
+    parser = _Parser(
+        prog="wellread",
+        description="Ask questions of your own documents, on your own computer, and see where each answer comes from.",
+    )
+    parser.add_argument("--version", action="version", version=f"wellread {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _ask_arguments(_command(commands, "ask", "answer a question from documents", _ask))
+    add = _command(commands, "add", "add files and folders to a library", _add)
+    add.add_argument("paths", nargs="+", metavar="PATH")
+    _command(commands, "sync", "bring a library into step with its files", _sync)
+    _command(commands, "list", "list the documents of a library", _list)
+    remove = _command(commands, "remove", "remove documents by path, folder or id", _remove)
+    remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
+    search = _command(commands, "search", "show the passages that match a query, and why", _search)
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument("--in", dest="sources", action="append", nargs="+", metavar="PATH", help="search these files instead of a library")
+    search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
+    _chat_arguments(_command(commands, "chat", "ask one question after another", _chat))
+    trace = _command(commands, "trace", "show how an answer came about", _trace)
+    trace.add_argument("id", nargs="?", metavar="ID")
+    trace.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH", help="traces of questions asked with the same --in"
+    )
+    config = _command(commands, "config", "show the settings in force", _config)
+    config.add_argument("--origin", action="store_true", help="also where each value came from")
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str, run: Callable[[argparse.Namespace], int]) -> _Parser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    settings = parser.add_argument_group("settings", "also WELLREAD_... in the environment and keys of wellread.toml")
+    settings.add_argument("--library", metavar="DIR", help="the library (default library.wellread)")
+    settings.add_argument("--model", metavar="MODEL", help='a name, a .gguf file, "openai:NAME", or "none" (default smollm2:135m)')
+    settings.add_argument("--base-url", metavar="URL", help='server of an "openai:NAME" model')
+    settings.add_argument("--engine", metavar="ENGINE", help='"auto", "openvino" or "llamacpp"')
+    settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
+    settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
+    settings.add_argument("--embedder", metavar="NAME", help='"auto", "all-minilm" or "multilingual-e5-small"')
+    settings.add_argument("--offline", action="store_true", default=None, help="never touch the network")
+    return parser
+
+
+def _ask_arguments(parser: _Parser) -> None:
+    parser.add_argument("question", metavar="QUESTION")
+    _chat_arguments(parser)
+
+
+def _chat_arguments(parser: _Parser) -> None:
+    parser.add_argument("--in", dest="sources", action="append", nargs="+", metavar="PATH", help="answer from these files and folders")
+    parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
+    parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
+    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
+
+
+# --- commands
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    options = _options(arguments)
+    if not arguments.question.strip():
+        raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
+    screen = Screen()
+    with _parts(arguments, screen) as parts:
+        if options.mode != "extract":
+            parts.writer()  # it loads while the files are looked at
+        library, report = _opened(arguments, parts, screen)
+        with library:
+            answer = screen.answer(library.stream(arguments.question, options=options), live=not arguments.json)
+            if arguments.show_prompt:
+                screen.prompt(library.trace(answer.trace_id))
+            if arguments.json:
+                from wellread.record import answer_json
+
+                _print_json(answer_json(answer))
+            elif arguments.sources:
+                screen.say(f"trace {answer.trace_id}")
+    return PARTIAL if report is not None and report.failed else OK
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    options = _options(arguments)
+    screen = Screen()
+    with _parts(arguments, screen) as parts:
+        if options.mode != "extract":
+            parts.writer()
+        library, _ = _opened(arguments, parts, screen)
+        with library:
+            history: list[tuple[str, str]] = []
+            screen.say("Ask about your documents; an empty line or Ctrl-D ends.")
+            while (question := screen.question()) is not None:
+                try:
+                    answer = screen.answer(library.stream(question, options=options, history=history), live=not arguments.json)
+                except UsageError as error:
+                    screen.say(str(error))
+                    continue
+                if arguments.json:
+                    from wellread.record import answer_json
+
+                    _print_json(answer_json(answer), compact=True)
+                if not answer.refused:
+                    history.append((question, answer.text))
+    return OK
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _named(arguments, parts) as library:
+        report = library.add(*arguments.paths, progress=screen.progress)
+        return _reported(arguments, report, screen)
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        return _reported(arguments, library.sync(progress=screen.progress), screen)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    import dataclasses
+
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        documents = library.documents()
+        if arguments.json:
+            _print_json([dataclasses.asdict(document) for document in documents])
+        else:
+            for document in documents:
+                pages = f"{document.pages} pages, " if document.pages else ""
+                print(f"{document.id[:8]}  {document.title}  ({pages}{document.chunks} chunks)  {', '.join(document.sources)}")
+            if not documents:
+                screen.say("The library is empty. Add something with: wellread add PATH")
+    return OK
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        gone = sum(library.remove(what) for what in arguments.what)
+        if arguments.json:
+            _print_json({"removed": gone})
+        else:
+            screen.say(f"Removed {gone} document{'s' * (gone != 1)}.")
+    return OK
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    from wellread.record import hit_json
+    from wellread.terminal import Screen
+
+    if arguments.limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {arguments.limit}.")
+    screen = Screen()
+    with _parts(arguments, screen) as parts:
+        library, report = _opened(arguments, parts, screen)
+        with library:
+            hits = library.search(arguments.query, limit=arguments.limit)
+    if arguments.json:
+        _print_json([hit_json(hit) for hit in hits])
+    else:
+        screen.hits(hits)
+    return PARTIAL if report is not None and report.failed else OK
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        if arguments.id is None:
+            traces = library.store.traces()
+            if arguments.json:
+                _print_json(traces)
+            else:
+                screen.traces(traces)
+        elif arguments.json:
+            _print_json(library.trace(arguments.id))
+        else:
+            screen.trace(library.trace(arguments.id))
+    return OK
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    import dataclasses
+
+    loaded = _loaded(arguments)
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(loaded.settings).items()}
+    if arguments.json:
+        _print_json(
+            {name: {"value": value, "origin": loaded.origin[name]} for name, value in values.items()} if arguments.origin else values
+        )
+    else:
+        for name, value in values.items():
+            print(f"{name} = {value!r}" + (f"  # {loaded.origin[name]}" if arguments.origin else ""))
+    return OK
+
+
+# --- shared
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    from wellread.answer import Options
+
+    return Options(mode=arguments.mode, strict=arguments.strict)
+
+
+def _loaded(arguments: argparse.Namespace) -> Loaded:
+    from wellread.config import load, override
+
+    return override(load(), {name: getattr(arguments, name) for name in _SETTINGS})
+
+
+def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
+    from wellread.parts import Parts
+
+    return Parts(_loaded(arguments).settings, progress=screen.progress)
+
+
+def _sources(arguments: argparse.Namespace) -> list[str]:
+    return [source for group in getattr(arguments, "sources", None) or [] for source in group]
+
+
+def _named(arguments: argparse.Namespace, parts: Parts) -> Library:
+    """The library that the settings name, or that of the given files."""
+    from wellread.library import cached, open
+
+    sources = _sources(arguments)
+    return cached(sources, parts=parts) if sources else open(parts.settings.library, parts=parts)
+
+
+def _existing(arguments: argparse.Namespace, parts: Parts) -> Library:
+    """The library, if there is one: looking into a library that does not exist makes none."""
+    from wellread.library import folder_of
+
+    folder = folder_of(parts.settings.library)
+    if not _sources(arguments) and not (folder / "library.db").exists():
+        near = suggest(folder.name, [path.name for path in folder.parent.glob("*.wellread")])
+        raise UsageError(f"there is no library {folder}.", hint=near or "make one with: wellread add PATH, or ask files directly with --in")
+    return _named(arguments, parts)
+
+
+def _opened(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> tuple[Library, SyncReport | None]:
+    """The library to ask, brought into step first when it is that of `--in`."""
+    sources = _sources(arguments)
+    if not sources:
+        return _existing(arguments, parts), None
+    for source in sources:
+        if not Path(source).expanduser().exists():
+            raise UsageError(f"there is no file or folder {source}.", hint="check the spelling")
+    library = _named(arguments, parts)
+    try:
+        report = library.add(*sources, progress=screen.progress)
+        screen.failures(report)
+        if not library.documents():
+            raise UsageError(
+                f"nothing to read in {', '.join(sources)}.", hint="PDF, HTML, Markdown, DOCX, text and source code can be read now"
+            )
+    except BaseException:
+        library.close()
+        raise
+    return library, report
+
+
+def _reported(arguments: argparse.Namespace, report: SyncReport, screen: Screen) -> int:
+    import dataclasses
+
+    if arguments.json:
+        _print_json(dataclasses.asdict(report))
+    else:
+        screen.report(report)
+    return PARTIAL if report.failed else OK
+
+
+def _print_json(value: object, *, compact: bool = False) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=None if compact else 2), flush=True)

@@ -1,0 +1,137 @@
+"""Settings and where each came from: command line > WELLREAD_... > ./wellread.toml > the user's config.toml > default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from wellread.errors import UsageError, suggest
+
+_PREFIX = "WELLREAD_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Each field is also `--its-name`, `WELLREAD_ITS_NAME` and a key of wellread.toml.
+
+    library: the library used when none is named.
+    model: the chat model: a catalogue name, a path to a .gguf file, "openai:NAME" with `base_url`, or "none".
+    base_url: address of an OpenAI-compatible server, for "openai:NAME" models.
+    engine: what runs local chat models: "auto", "openvino" or "llamacpp".
+    threads: threads for local models; 0 chooses by the machine.
+    context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
+    embedder: "auto" (by the language of the documents), "all-minilm" or "multilingual-e5-small".
+    offline: never touch the network; models must be here already.
+    """
+
+    library: str = "library.wellread"
+    model: str = "smollm2:135m"
+    base_url: str = ""
+    engine: str = "auto"
+    threads: int = 0
+    context_window: int = 0
+    embedder: str = "auto"
+    offline: bool = False
+    home: Path = field(default_factory=Path)
+    """The one folder under which everything is kept; empty to use the platform's own places."""
+
+    @property
+    def models_folder(self) -> Path:
+        """Where model files are kept."""
+        return self._under("cache") / "models"
+
+    @property
+    def cached_libraries(self) -> Path:
+        """Where the libraries of `ask --in` are kept."""
+        return self._under("cache") / "libraries"
+
+    def _under(self, kind: str) -> Path:
+        if self.home != Path():
+            return self.home / kind
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("wellread"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and for each field where its value came from ("default", a file's path, a variable's name)."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+
+
+def load(environment: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Loaded:
+    """Read the settings that hold in `folder` (the current one). Raises `UsageError` for unknown keys and values of a wrong kind."""
+    environment = os.environ if environment is None else environment
+    folder = Path.cwd() if folder is None else folder
+    found: dict[str, tuple[Any, str]] = {}
+    home = environment.get(_PREFIX + "HOME", "")
+    for path in (_user_file(Path(home) if home else None), folder / "wellread.toml"):
+        for key, value in _from_file(path).items():
+            found[key] = (value, str(path))
+    names = {field.name: field for field in fields(Settings)}
+    for variable, text in environment.items():
+        if variable.startswith(_PREFIX):
+            key = variable.removeprefix(_PREFIX).lower()
+            if key not in names:
+                raise UsageError(f"{variable} is not a setting of Wellread.", hint=_nearest(key))
+            found[key] = (text, variable)
+    values = {key: _cast(key, value, origin) for key, (value, origin) in found.items()}
+    return Loaded(replace(Settings(), **values), {name: found[name][1] if name in found else "default" for name in names})
+
+
+def override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
+    """Settings with those given on the command line on top; None means not given."""
+    values = {key: _cast(key, value, "the command line") for key, value in given.items() if value is not None}
+    return Loaded(replace(loaded.settings, **values), {**loaded.origin, **dict.fromkeys(values, "the command line")})
+
+
+def _user_file(home: Path | None) -> Path:
+    if home is not None:
+        return home / "config.toml"
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("wellread")) / "config.toml"
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", hint="correct that line") from error
+    known = {field.name for field in fields(Settings)}
+    for key in values:
+        if key not in known:
+            raise UsageError(f'{path} sets "{key}", which is not a setting of Wellread.', hint=_nearest(key))
+    return values
+
+
+def _nearest(key: str) -> str:
+    names = [field.name for field in fields(Settings)]
+    return suggest(key, names) or f"the settings are {', '.join(names)}"
+
+
+def _cast(key: str, value: Any, origin: str) -> Any:
+    default = getattr(Settings(), key)
+    try:
+        if isinstance(default, bool):
+            return (
+                value
+                if isinstance(value, bool)
+                else {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(value).lower()]
+            )
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, Path):
+            return Path(value).expanduser()
+        return str(value)
+    except (KeyError, ValueError):
+        kind = "yes or no" if isinstance(default, bool) else "a whole number"
+        raise UsageError(f'"{key}" must be {kind}, but {origin} says "{value}".', hint="correct it there") from None

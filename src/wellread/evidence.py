@@ -1,0 +1,187 @@
+"""From hits to the sentences that answer: the least text that a small model needs, and the most that can be quoted.
+
+Measured with a 135M model, three well-chosen sentences give an answer that holds the right words half again as often as the whole
+passages do, in a third of the time. A list that a sentence announces ("has three drawbacks:") is followed to its end, because the
+sentences of its items need not resemble the question at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+from wellread.cite import Evidence
+from wellread.index.store import Store
+from wellread.models.base import Embedder
+from wellread.sentences import sentence_spans
+from wellread.types import Document, Hit
+from wellread.words import cjk_share, content_words
+
+_LEXICAL_WEIGHT = 0.5
+_RANK_WEIGHT = 0.1
+_SHORT = 30
+"""A sentence of fewer characters ("Retrieval Challenges.") is read together with the one after it; a CJK character counts three."""
+
+_LIST_REACH = 4000
+"""Characters after an announcement in which its list is looked for."""
+
+_ITEM_GAP = 1500
+"""Characters of an item's own text after which the next item must have come."""
+
+_MAX_ITEMS = 12
+_BULLET = re.compile(r"(?:[-*+•‣◦▪●]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)、]\s?|[（(]?[一二三四五六七八九十]{1,2}[)）、.])")
+_TITLE_WORD = re.compile(r"[A-Z0-9][\w'’/-]*|of|and|the|for|in|to|with|a|an|&|or|on|by|from|vs")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sentence that may answer, or an announcement together with the `items` of its list. `score` orders them, best first."""
+
+    evidence: Evidence
+    score: float
+    items: tuple[Evidence, ...] = ()
+
+    @property
+    def all(self) -> tuple[Evidence, ...]:
+        return (self.evidence, *self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the hits say to a question: `found` best first, and how well the best of it fits.
+
+    `coverage` is the share of the question's word weight that the best passage holds, `closeness` the highest cosine of a sentence to
+    the question. The documents are loaded ones, by id.
+    """
+
+    found: tuple[Found, ...]
+    coverage: float
+    closeness: float
+    documents: Mapping[str, Document]
+
+
+def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder) -> Selection:
+    """Rank the sentences of the hits' chunks by how well they answer the question."""
+    documents = {document: store.document(document) for document in {hit.chunk.document for hit in hits}}
+    units = [
+        (rank, hit.chunk.id, hit.chunk.document, *span)
+        for rank, hit in enumerate(hits)
+        for span in units_of(documents[hit.chunk.document].text, hit.chunk.start, hit.chunk.end)
+    ]
+    if not units:
+        return Selection((), 0.0, 0.0, documents)
+    texts = [documents[document].text[start:end] for _, _, document, start, end in units]
+    vectors = embedder.embed(texts)
+    cosines = vectors @ embedder.embed([question], query=True)[0]
+    weights = _weights(question, [hit.chunk.text for hit in hits])
+    found = [
+        Found(
+            Evidence(chunk, document, start, end, text, vector),
+            float(cosine) + _LEXICAL_WEIGHT * _held(weights, text) + _RANK_WEIGHT / (1 + rank),
+        )
+        for (rank, chunk, document, start, end), text, vector, cosine in zip(units, texts, vectors, cosines, strict=True)
+    ]
+    found.sort(key=lambda one: (-one.score, one.evidence.document, one.evidence.start))
+    coverage = max(_held(weights, f"{hit.title} {hit.heading or ''} {hit.chunk.text}") for hit in hits)
+    return Selection(_with_lists(found, documents, store, embedder), coverage, float(cosines.max()), documents)
+
+
+def units_of(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Sentences as units of evidence: one too short to say anything by itself is joined with the next one of its paragraph."""
+    units: list[tuple[int, int]] = []
+    held: int | None = None
+    spans = sentence_spans(text, start, end)
+    for at, (low, high) in enumerate(spans):
+        low = held if held is not None else low
+        held = None
+        following = spans[at + 1][0] if at + 1 < len(spans) else None
+        if following is not None and _length(text[low:high]) < _SHORT and not re.search(r"\n\s*\n|\f", text[high:following]):
+            held = low
+            continue
+        units.append((low, high))
+    return units
+
+
+def _length(text: str) -> int:
+    return len(text) + int(2 * cjk_share(text) * len(text))
+
+
+def _weights(question: str, passages: Sequence[str]) -> dict[str, float]:
+    """How much each content word of the question tells: the rarer among the passages, the more."""
+    counts = Counter(word for passage in passages for word in set(content_words(passage)))
+    return {word: log(1 + (len(passages) + 1) / (counts[word] + 0.5)) for word in content_words(question)}
+
+
+def _held(weights: Mapping[str, float], text: str) -> float:
+    """The share of the weights whose words a text holds."""
+    total = sum(weights.values())
+    held = set(content_words(text))
+    return sum(weight for word, weight in weights.items() if word in held) / total if total else 0.0
+
+
+def _with_lists(found: list[Found], documents: Mapping[str, Document], store: Store, embedder: Embedder) -> tuple[Found, ...]:
+    """The best few announcements get their lists; items of a list are not repeated as sentences of their own."""
+    result, taken = [], set[tuple[str, int]]()
+    for at, one in enumerate(found):
+        evidence = one.evidence
+        if (evidence.document, evidence.start) in taken:
+            continue
+        spans = list_after(documents[evidence.document], evidence.end) if at < 5 and evidence.text.rstrip()[-1:] in ":：" else []
+        if spans:
+            text = documents[evidence.document].text
+            vectors = embedder.embed([text[start:end] for start, end in spans])
+            items = tuple(
+                Evidence(evidence.chunk, evidence.document, start, end, text[start:end], vector)
+                for (start, end), vector in zip(spans, vectors, strict=True)
+            )
+            taken |= {(item.document, item.start) for item in items}
+            one = Found(evidence, one.score, items)
+        result.append(one)
+    return tuple(one for one in result if (one.evidence.document, one.evidence.start) not in taken)
+
+
+def list_after(document: Document, end: int) -> list[tuple[int, int]]:
+    """The items of the list that the text ending at `end` announces, as spans; empty when no list follows.
+
+    An item begins with a bullet or number, or with a run-in title ("Retrieval Challenges. The retrieval phase ..."). The list ends
+    with its section, or when no further item comes for a while.
+    """
+    heading = min((section.start for section in document.sections if section.start >= end), default=len(document.text))
+    units = units_of(document.text, end, min(heading, end + _LIST_REACH))
+    if not units:
+        return []
+    kinds = [_item_kind(document.text, start, stop) for start, stop in units]
+    if kinds[0] is None:
+        return []
+    items = [units[0]]
+    for (start, stop), kind in zip(units[1:], kinds[1:], strict=True):
+        if start - items[-1][1] > _ITEM_GAP or len(items) == _MAX_ITEMS:
+            break
+        if kind == kinds[0]:
+            items.append((start, stop))
+    return items if len(items) > 1 else []
+
+
+def _item_kind(text: str, start: int, end: int) -> str | None:
+    """How a unit begins as a list item: "bullet", "title", or None when it does not."""
+    if _BULLET.match(text, start, end):
+        return "bullet"
+    first_start, first_end = sentence_spans(text, start, end)[0]
+    title = text[first_start:first_end]
+    colon = title.find(":")
+    words = (title[:colon] if colon > 0 else title.rstrip(".")).split()
+    run_in = (0 < colon < len(title) - 1) or (title.endswith(".") and first_end < end)
+    capitals = sum(word[0].isupper() for word in words)
+    if run_in and 0 < len(words) <= 6 and capitals and all(_TITLE_WORD.fullmatch(word) for word in words):
+        return "title"
+    return None
+
+
+def lead(found: Sequence[Found], *, span: float = 0.15, limit: int = 3) -> list[Found]:
+    """The evidence worth quoting by itself: the best, and what is nearly as good."""
+    if not found:
+        return []
+    return [one for one in found[:limit] if one.score >= found[0].score - span]

@@ -1,0 +1,223 @@
+"""A library of documents: the object people use, and the one place where its parts are joined."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from wellread.answer import Options, answer
+from wellread.config import Settings, load
+from wellread.errors import LibraryError, LibraryLocked, UsageError
+from wellread.followup import standalone
+from wellread.index.keyword import KeywordIndex
+from wellread.index.store import Listed, Store
+from wellread.index.vector import VectorIndex
+from wellread.lock import Busy, locked
+from wellread.models.base import Embedder
+from wellread.parts import Parts
+from wellread.record import trace_json
+from wellread.retrieve import Index, retrieve
+from wellread.sync import SyncReport, sync
+from wellread.trace import Recorder
+from wellread.types import Answer, Delta, Document, Hit, Progress
+from wellread.words import cjk_share
+
+SUFFIX = ".wellread"
+_WRITE_WAIT_SECONDS = 10.0
+_INDEX_WAIT_SECONDS = 120.0
+_CHINESE_DOCUMENTS = 0.2
+"""The share of CJK letters in the first documents from which the multilingual embedder is taken."""
+
+
+def open(path: str | Path, *, settings: Settings | None = None, parts: Parts | None = None) -> Library:
+    """Open the library in the folder `path` (".wellread" is added when missing), or make it.
+
+    Settings are read from the environment and the settings files when none are given. Models are fetched when first needed.
+    """
+    if parts is None:
+        parts = Parts(settings if settings is not None else load().settings)
+    return Library(folder_of(path), parts)
+
+
+def folder_of(path: str | Path) -> Path:
+    """The folder of the library called `path`."""
+    folder = Path(path).expanduser()
+    return folder if folder.suffix == SUFFIX else folder.with_name(folder.name + SUFFIX)
+
+
+def cached(sources: Sequence[str | Path], *, parts: Parts) -> Library:
+    """The library that `ask --in` keeps for a set of files and folders."""
+    paths = sorted({str(_root(source)) for source in sources})
+    name = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]
+    return Library(parts.settings.cached_libraries / (name + SUFFIX), parts)
+
+
+class Library:
+    """Documents, what is derived from them, and the questions asked of them. Use it from one thread; close it, or use `with`."""
+
+    def __init__(self, folder: Path, parts: Parts) -> None:
+        self.folder = folder
+        self.parts = parts
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"the folder {folder} cannot be made: {error.strerror}.", hint="choose another place with --library"
+            ) from error
+        self.store = Store(folder / "library.db")
+        self._index: Index | None = None
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files of the library. Models stay with the parts that loaded them."""
+        self.store.close()
+
+    # --- documents
+
+    def add(self, *sources: str | Path, progress: Progress = lambda what, done, total: None) -> SyncReport:
+        """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing."""
+        if not sources:
+            raise UsageError("nothing to add.", hint="name a file or a folder, as in: wellread add ~/papers")
+        roots = [_root(source) for source in sources]
+        with self._writing():
+            report = self._sync(roots, progress)
+            for root in roots:
+                self.store.add_root(str(root))
+        return report
+
+    def sync(self, progress: Progress = lambda what, done, total: None) -> SyncReport:
+        """Bring the library into step with the files and folders that were added to it."""
+        with self._writing():
+            return self._sync([Path(root) for root in self.store.roots()], progress)
+
+    def remove(self, what: str) -> int:
+        """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went."""
+        path = str(_root(what))
+        with self._writing():
+            paths = [source for source in self.store.sources() if source == path or Path(source).is_relative_to(path)]
+            if not paths and len(what) >= 6:
+                paths = [source.path for source in self.store.sources().values() if source.document.startswith(what)]
+            if not paths:
+                raise UsageError(f"nothing in {self.folder} is called {what}.", hint="see `wellread list`")
+            self.store.remove_root(path)
+            gone = self.store.unlink(paths)
+            self._catch_up()
+        return gone
+
+    def documents(self) -> list[Listed]:
+        """What is in the library, by title."""
+        return self.store.documents()
+
+    def document(self, document: str) -> Document:
+        """A document with its text, by id."""
+        return self.store.document(document)
+
+    # --- questions
+
+    def search(self, query: str, *, limit: int = 8) -> list[Hit]:
+        """The chunks that best match a query, best first, each with the reason for its place."""
+        if not query.strip():
+            raise UsageError("the query is empty.", hint='search for something, as in: wellread search "solar panels"')
+        embedder = self._embedder()
+        return [] if embedder is None else retrieve(query, self._ready_index(embedder), embedder, limit=limit)
+
+    def ask(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Answer:
+        """Answer a question from the documents; every sentence is checked against the words it rests on."""
+        for piece in self.stream(question, options=options, history=history):
+            if isinstance(piece, Answer):
+                return piece
+        raise AssertionError("a stream ends with an answer")
+
+    def stream(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Iterator[Delta | Answer]:
+        """`ask`, piece by piece: text as it is written, then the checked `Answer`. `history` holds (question, answer) turns."""
+        if not question.strip():
+            raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
+        embedder = self._embedder()
+        if embedder is None:
+            raise UsageError(f"the library {self.folder} is empty.", hint="add something with: wellread add PATH")
+        recorder = Recorder()
+        writer = None if options.mode == "extract" else self.parts.writer()
+        with recorder.step("retrieve") as data:
+            asked = standalone(question, history, writer.model if writer else None)
+            hits = retrieve(asked, self._ready_index(embedder), embedder)
+            data |= {"query": asked, "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits]}
+        for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
+            if isinstance(piece, Answer):
+                piece = dataclasses.replace(piece, question=question)
+                self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
+            yield piece
+
+    def trace(self, trace_id: str) -> Mapping[str, Any]:
+        """What happened when a question was answered, by the id of its trace or the beginning of it."""
+        found = self.store.trace(trace_id)
+        if found is None:
+            raise UsageError(f'there is no trace "{trace_id}" in {self.folder}.', hint="`wellread trace` lists the latest")
+        return found
+
+    # --- inside
+
+    def _writing(self) -> AbstractContextManager[None]:
+        """The right to change this library, for one process at a time."""
+        return _exclusive(self.folder / "lock", self.folder, _WRITE_WAIT_SECONDS)
+
+    def _sync(self, roots: Sequence[Path], progress: Progress) -> SyncReport:
+        report = sync(roots, self.store, self._choose_embedder, progress)
+        if report.changed:
+            self._catch_up()
+        return report
+
+    def _catch_up(self) -> None:
+        embedder = self._embedder()
+        if embedder is not None:
+            self._ready_index(embedder)
+
+    def _choose_embedder(self, documents: list[Document]) -> Embedder:
+        """The library's embedder; for a new library, chosen by the language of its first documents and written down."""
+        if self.store.meta("embedder") is None:
+            sample = "".join(document.text[:5000] for document in documents)
+            name = self.parts.embedder_for(chinese=cjk_share(sample) > _CHINESE_DOCUMENTS)
+            self.store.set_meta("embedder", name)
+        embedder = self._embedder()
+        assert embedder is not None
+        return embedder
+
+    def _embedder(self) -> Embedder | None:
+        """The embedder that made the library's vectors, or None while it has none."""
+        name = self.store.meta("embedder")
+        return None if name is None else self.parts.embedder(str(name))
+
+    def _ready_index(self, embedder: Embedder) -> Index:
+        """The indexes, level with the database."""
+        with _exclusive(self.folder / "index.lock", self.folder, _INDEX_WAIT_SECONDS):
+            if self._index is None:
+                keyword = KeywordIndex(self.folder / "index" / "keyword")
+                self._index = Index(self.store, keyword, VectorIndex(self.folder / "index" / "vector", embedder.dimensions))
+            self._index.keyword.catch_up(self.store)
+            self._index.vector.catch_up(self.store)
+        return self._index
+
+
+def _root(source: str | Path) -> Path:
+    return Path(source).expanduser().absolute()
+
+
+@contextmanager
+def _exclusive(lock: Path, folder: Path, wait_seconds: float) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock, wait_seconds=wait_seconds))
+        except Busy as busy:
+            by = f"process {busy.pid}" if busy.pid else "another process"
+            raise LibraryLocked(f"{folder} is being written to by {by}.", hint="try again when that one is done") from None
+        except OSError as error:
+            raise LibraryError(f"{folder} cannot be written to: {error.strerror}.", hint="check the permissions of the folder") from error
+        yield

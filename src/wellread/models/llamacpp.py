@@ -1,0 +1,133 @@
+"""llama.cpp as an engine: the portable one, which reads every GGUF and uses a GPU where there is one.
+
+It is used through xllamacpp's server object, since that has the continuous prompt cache and the grammar for JSON schemas. The
+server always opens a listener, by default a TCP port without a key: here it is a Unix socket in a private folder with a random key,
+and all that it is asked there is to tokenise. Generation itself is a call in this process.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wellread.errors import ContextOverflow, ModelError
+from wellread.types import Delta, Sampling, Usage
+
+_BATCH = 256  # prompt tokens between two chances to cancel
+
+
+class LlamaEngine:
+    """A GGUF loaded by llama.cpp; `private` is a folder only this user can enter."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, private: Path, threads: int, window: int) -> None:
+        import xllamacpp
+
+        self._window = window
+        self._key = secrets.token_hex(32)
+        self._socket = private / "llama.sock"
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.model_alias = path.stem
+        params.hostnames = [str(self._socket)]
+        params.api_keys = [self._key]
+        params.endpoint_slots = params.ui = params.endpoint_props = params.endpoint_metrics = False
+        params.cors_origins = ""
+        params.offline = True
+        params.n_ctx = window
+        params.n_parallel = 1
+        params.n_batch = params.n_ubatch = _BATCH
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        params.n_threads_http = 1
+        params.cache_ram_mib = 0  # its own prompt stays cached in the slot; the default adds a cache of up to 8 GiB
+        params.warmup = False
+        params.verbosity = 1
+        try:
+            self._server = xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise ModelError(
+                f"llama.cpp cannot load {path.name}: {error}.", hint="check the file with: wellread models show"
+            ) from error
+
+    def count(self, prompt: str) -> int:
+        return len(self._tokens(prompt))
+
+    def generate(self, prompt: str, sampling: Sampling, schema: str | None, emit: Callable[[str], bool]) -> Delta:
+        request = _sampling(sampling, self._window)
+        # As token ids, because from text llama.cpp would put a second beginning-of-sequence before the template's own.
+        request |= {"prompt": self._tokens(prompt), "stream": True, "cache_prompt": True, "return_progress": True}
+        if schema is not None:
+            request["json_schema"] = json.loads(schema)
+        failures: list[Mapping[str, Any]] = []
+        last = Delta()
+
+        def piece(reply: dict[str, Any]) -> bool:
+            nonlocal last
+            if "error" in reply:
+                failures.append(reply["error"])
+                return True
+            choice = reply["choices"][0]
+            stopped = emit(choice["text"])
+            if choice["finish_reason"]:
+                last = Delta(finish=choice["finish_reason"], usage=_usage(reply.get("usage", {})))
+            return stopped
+
+        self._server.handle_completions(request, piece)
+        if failures:
+            overflow = failures[0].get("type") == "exceed_context_size_error"
+            raise (ContextOverflow if overflow else ModelError)(f"llama.cpp: {failures[0].get('message')}.")
+        return last
+
+    def _tokens(self, prompt: str) -> list[int]:
+        line = _UnixConnection(self._socket)
+        body = json.dumps({"content": prompt, "add_special": False, "parse_special": True})
+        line.request("POST", "/tokenize", body, {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"})
+        reply = line.getresponse()
+        answer = json.loads(reply.read())
+        line.close()
+        if reply.status != 200:
+            raise RuntimeError(f"llama.cpp did not tokenise: {answer}")
+        return list(answer["tokens"])
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _sampling(sampling: Sampling, window: int) -> dict[str, Any]:
+    """llama.cpp's words for it. Everything is said, because its own defaults cut the tail of the distribution (top_k 40, min_p
+    0.05).
+    """
+    greedy = sampling.temperature <= 0
+    return {
+        "max_tokens": sampling.max_tokens,
+        "temperature": 0.0 if greedy else sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": 1 if greedy else sampling.top_k,
+        "min_p": 0.0,
+        "typical_p": 1.0,
+        "repeat_penalty": sampling.repeat_penalty,
+        "repeat_last_n": window,
+        "seed": secrets.randbits(31) if sampling.seed is None else sampling.seed,
+        "stop": list(sampling.stop),
+    }
+
+
+def _usage(said: Mapping[str, Any]) -> Usage:
+    cached = said.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    return Usage(said.get("prompt_tokens", 0), said.get("completion_tokens", 0), cached)

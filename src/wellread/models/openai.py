@@ -1,0 +1,190 @@
+"""A chat model behind an OpenAI-compatible HTTP interface: vLLM, llama.cpp's server, Ollama, or a paid service.
+
+What is sent is `POST {base_url}/chat/completions` with `stream: true`, and what comes back are server-sent events
+(https://platform.openai.com/docs/api-reference/chat-streaming). Nothing else is fetched, and there are no retries: a half-read
+answer cannot be taken back from whoever is reading it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
+from wellread.models.schema import check_schema
+from wellread.types import Delta, Message, ModelRef, Sampling, Usage
+
+if TYPE_CHECKING:
+    import httpx
+
+_LONGEST_LINE = 1 << 22
+_FINISHES = {"stop": "stop", "length": "length", "tool_calls": "stop", "content_filter": "stop"}
+
+
+class OpenAIChat:
+    """The model `name` at `base_url` (which ends in "/v1" for most servers). The key is sent as a bearer token and shown nowhere.
+
+    `context_window` is in tokens; the server is not asked. `timeout_s` is the longest silence that is borne.
+    """
+
+    def __init__(
+        self, name: str, base_url: str, api_key: str | None = None, context_window: int = 8192, *, timeout_s: float = 120.0
+    ) -> None:
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+            raise UsageError(f'"{base_url}" is not the address of a server.', hint="such as http://127.0.0.1:8000/v1")
+        self.name = name
+        self.context_window = context_window
+        self._address = base_url.rstrip("/")
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._client: httpx.Client | None = None
+
+    def stream(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any] | None = None, sampling: Sampling = Sampling()
+    ) -> Iterator[Delta]:
+        """Generate the next message; closing the iterator closes the connection, which stops most servers.
+
+        Raises `ContextOverflow` when the server says that the prompt does not fit, `ModelMissing` when it does not have the model,
+        and `ModelError` for anything else that goes wrong on the way.
+        """
+        import httpx
+
+        body = self._body(messages, schema, sampling)
+        if self._client is None:
+            headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+            self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(self._timeout_s, connect=10.0))
+        try:
+            with self._client.stream("POST", self._address + "/chat/completions", json=body) as response:
+                if response.status_code != 200:
+                    raise self._refused(response.status_code, response.read()[:4000].decode("utf-8", "replace"))
+                yield from self._deltas(response.iter_lines())
+        except httpx.ConnectError as error:
+            raise ModelError(
+                f"no server answers at {self._address}: {error}.", hint="is it running, and is the address right?"
+            ) from error
+        except httpx.TimeoutException as error:
+            raise ModelError(
+                f"{self._address} said nothing for {self._timeout_s:.0f} seconds.", hint="is it overloaded?"
+            ) from error
+        except httpx.HTTPError as error:
+            raise ModelError(f"the connection to {self._address} broke: {error}.", hint="ask again") from error
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """An upper estimate: a token for every three bytes of UTF-8, and eight for each message's frame."""
+        return sum(math.ceil(len(message.content.encode()) / 3) + 8 for message in messages)
+
+    def ref(self) -> ModelRef:
+        """The name; what weights a server runs it does not tell."""
+        return ModelRef(self.name)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _body(self, messages: Sequence[Message], schema: Mapping[str, Any] | None, sampling: Sampling) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.name,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        }
+        # Servers refuse words they do not know, so what is not asked for is not said. The last two are extensions of local servers.
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        if sampling.top_k > 0:
+            body["top_k"] = sampling.top_k
+        if sampling.repeat_penalty != 1.0:
+            body["repeat_penalty"] = sampling.repeat_penalty
+        if schema is not None:
+            check_schema(schema)
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+            }
+        return body
+
+    def _deltas(self, lines: Iterator[str]) -> Iterator[Delta]:
+        finish: str | None = None
+        usage = Usage()
+        ended = False
+        for line in lines:
+            if not line.startswith("data:"):
+                continue  # comments and event names
+            data = line[5:].strip()
+            if data == "[DONE]":
+                ended = True
+                break
+            event = self._event(data)
+            said = event.get("usage")
+            if isinstance(said, dict):
+                usage = _usage(said)
+            for choice in event.get("choices") or []:
+                text = (choice.get("delta") or {}).get("content")
+                if text:
+                    yield Delta(text=text)
+                if choice.get("finish_reason"):
+                    finish = _FINISHES.get(choice["finish_reason"], "stop")
+        if finish is None and not ended:
+            raise ModelError(f"{self._address} ended its answer half-way.", hint="ask again")
+        yield Delta(finish=finish or "stop", usage=usage)
+
+    def _event(self, data: str) -> dict[str, Any]:
+        try:
+            event = json.loads(data) if len(data) < _LONGEST_LINE else None
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            raise ModelError(
+                f"{self._address} sent something that is not JSON: {data[:80]!r}.", hint="is it an OpenAI-compatible server?"
+            )
+        if event.get("error"):
+            raise self._refused(500, data)
+        return event
+
+    def _refused(self, status: int, body: str) -> ModelError:
+        said, code = _message(body)
+        if code in ("context_length_exceeded", "exceed_context_size_error") or "maximum context length" in said:
+            return ContextOverflow(
+                f"the prompt does not fit the window of {self.name}: {said}", hint="send fewer or shorter passages"
+            )
+        if status in (401, 403):
+            return ModelError(f"{self._address} refused the API key: {said}", hint="set the key of this server")
+        if status == 404:
+            return ModelMissing(
+                f'{self._address} has no model "{self.name}": {said}', hint="check the name, and that the address ends in /v1"
+            )
+        if status == 429:
+            return ModelError(f"{self._address} has too many requests: {said}", hint="wait a little, or check your quota")
+        if status >= 500:
+            return ModelError(f"{self._address} failed ({status}): {said}", hint="ask again; the server's own log says more")
+        return ModelError(f"{self._address} refused the request ({status}): {said}")
+
+
+def _message(body: str) -> tuple[str, str]:
+    """What an error body says, in its various shapes, and its code."""
+    try:
+        error = json.loads(body)
+    except ValueError:
+        return " ".join(body.split())[:200] or "no reason given.", ""
+    if isinstance(error, dict):
+        error = error.get("error") or error.get("detail") or error.get("message") or error
+    if isinstance(error, dict):
+        return str(error.get("message", error))[:300], str(
+            error.get("code") if isinstance(error.get("code"), str) else error.get("type", "")
+        )
+    return str(error)[:300], ""
+
+
+def _usage(said: Mapping[str, Any]) -> Usage:
+    cached = (said.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return Usage(int(said.get("prompt_tokens") or 0), int(said.get("completion_tokens") or 0), int(cached))

@@ -1,0 +1,87 @@
+"""Turning messages into the one prompt text a model was trained on, and keeping its control tokens out of what people wrote.
+
+The template is the Jinja program that comes with the model (`tokenizer.chat_template`); the conventions around it (trimmed blocks,
+`raise_exception`, `add_generation_prompt`) are those of Hugging Face transformers, for which such templates are written:
+https://huggingface.co/docs/transformers/chat_templating
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from wellread.errors import ModelError
+from wellread.models.gguf import Gguf
+from wellread.types import Message
+
+ZERO_WIDTH_SPACE = "\u200b"
+
+
+class ChatTemplate:
+    """The chat template of one model. A template is a program from the model's author: it runs in Jinja's sandbox."""
+
+    def __init__(self, source: str, *, bos: str = "", eos: str = "", control_tokens: Iterable[str] = ()) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"], autoescape=False
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        self._control = tuple(control_tokens)
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise ModelError(f"the model's chat template cannot be read: {error}.") from error
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The prompt, up to where the assistant begins to speak. Raises `ModelError` when the template refuses the messages."""
+        rows = [{"role": message.role, "content": neutralise(message.content, self._control)} for message in messages]
+        try:
+            return self._template.render(messages=rows, add_generation_prompt=True, **self._tokens)
+        except (TemplateError, TypeError, ValueError, OverflowError) as error:
+            raise ModelError(f"the model's chat template does not accept this conversation: {error}.") from error
+
+
+def chat_template(gguf: Gguf) -> ChatTemplate:
+    """The template a model file carries. Raises `ModelError` when it has none, since guessing one gives bad answers quietly."""
+    source = gguf.metadata.get("tokenizer.chat_template")
+    if not isinstance(source, str):
+        raise ModelError(f"{gguf.path.name} has no chat template, so it cannot hold a conversation.", hint="use an instruct model")
+    return ChatTemplate(source, bos=_token(gguf, "bos"), eos=_token(gguf, "eos"), control_tokens=gguf.control_tokens())
+
+
+def neutralise(text: str, control_tokens: Iterable[str]) -> str:
+    """Text in which no control token can be recognised: a zero-width space follows the first character of each one that occurs.
+
+    A document that contains `<|im_end|>` would otherwise end the turn and speak in the system's name. Tokens of one character and
+    tokens of white space steer nothing and are left alone.
+    """
+    steering = sorted({token for token in control_tokens if len(token) > 1 and not token.isspace()}, key=len, reverse=True)
+    if not steering:
+        return text
+    pattern = re.compile("|".join(map(re.escape, steering)))
+    # A token may hide inside a longer one, so breaking the outer one is not enough.
+    while pattern.search(text):
+        text = pattern.sub(lambda found: found[0][0] + ZERO_WIDTH_SPACE + found[0][1:], text)
+    return text
+
+
+def _token(gguf: Gguf, which: str) -> str:
+    tokens, number = gguf.metadata.get("tokenizer.ggml.tokens", []), gguf.metadata.get(f"tokenizer.ggml.{which}_token_id")
+    return str(tokens[number]) if isinstance(number, int) and 0 <= number < len(tokens) else ""
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    # Jinja's own filter escapes for HTML, which would change what the model reads.
+    return json.dumps(value, ensure_ascii=False, indent=indent)

@@ -1,0 +1,161 @@
+"""The models a library works with: chosen by settings, fetched when missing, loaded once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from wellread.answer import Writer
+from wellread.config import Settings
+from wellread.errors import UsageError
+from wellread.models.base import ChatModel, Embedder
+from wellread.models.catalog import Entry, canonical, find
+from wellread.models.files import ModelStore, Pulled
+from wellread.types import Progress
+
+ENGLISH_EMBEDDER = "all-minilm"
+MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Parts:
+    """Embedders and the chat model, loaded when first asked for and shared by the libraries that are given this.
+
+    `embedder` and `chat` take the place of what the settings name: a test's fakes, or models of one's own. `close` ends what was
+    loaded.
+    """
+
+    def __init__(
+        self, settings: Settings, *, progress: Progress = _silent, embedder: Embedder | None = None, chat: ChatModel | None = None
+    ) -> None:
+        self.settings = settings
+        self._progress = progress
+        self._store = ModelStore(settings.models_folder)
+        self._given = embedder
+        self._embedders: dict[str, Embedder] = {}
+        self._writer = None if chat is None else Writer(chat)
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the chat model's process, if there is one."""
+        if self._writer is not None:
+            self._writer.model.close()
+            self._writer = None
+
+    def embedder_for(self, *, chinese: bool) -> str:
+        """The name of the embedder that a new library gets."""
+        if self._given is not None:
+            return self._given.name
+        if self.settings.embedder != "auto":
+            return _plain(find(self.settings.embedder))
+        return MULTILINGUAL_EMBEDDER if chinese else ENGLISH_EMBEDDER
+
+    def embedder(self, name: str) -> Embedder:
+        """A loaded embedder. Raises `UsageError` when a library wants another one than was given to these parts."""
+        if self._given is not None:
+            if name != self._given.name:
+                raise UsageError(
+                    f'this library was made with the embedder "{name}", not "{self._given.name}".',
+                    hint="open it with the embedder that made it, or add the files again to a new library",
+                )
+            return self._given
+        if name not in self._embedders:
+            self._embedders[name] = self._load_embedder(find(name))
+        return self._embedders[name]
+
+    def writer(self) -> Writer | None:
+        """The chat model, loading in the background from now on, or None when the settings say "none"."""
+        if self._writer is None and self.settings.model != "none":
+            self._writer = self._load_chat(self.settings.model)
+        return self._writer
+
+    # --- inside
+
+    def _pulled(self, entry: Entry) -> Pulled:
+        return self._store.pull(entry, self._progress, offline=self.settings.offline)
+
+    def _load_embedder(self, entry: Entry) -> Embedder:
+        from wellread.models import e5, minilm
+        from wellread.models.embedder import OnnxEmbedder
+
+        if entry.kind != "embed":
+            raise UsageError(
+                f"{entry.name} is a chat model, not an embedder.",
+                hint=f"embedders are {ENGLISH_EMBEDDER} and {MULTILINGUAL_EMBEDDER}",
+            )
+        pulled = self._pulled(entry)
+        folder = self._store.derived(pulled, "onnx-int8")
+        model, tokenizer = folder / "model.onnx", folder / "tokenizer.json"
+        threads = self._threads()
+        if _plain(entry) == ENGLISH_EMBEDDER:
+            if not model.exists():
+                minilm.convert(pulled.paths["model"], model)
+            return OnnxEmbedder(model, pulled.paths["tokenizer"], name=ENGLISH_EMBEDDER, max_tokens=minilm.MAX_TOKENS, workers=threads)
+        if not (model.exists() and tokenizer.exists()):
+            e5.convert(pulled.paths["model"], model, tokenizer)
+        return OnnxEmbedder(
+            model,
+            tokenizer,
+            name=MULTILINGUAL_EMBEDDER,
+            max_tokens=e5.MAX_TOKENS,
+            query_prefix=e5.QUERY_PREFIX,
+            passage_prefix=e5.PASSAGE_PREFIX,
+            workers=threads,
+        )
+
+    def _load_chat(self, model: str) -> Writer:
+        from wellread.models.engines import open_chat
+        from wellread.models.openai import OpenAIChat
+
+        settings = self.settings
+        if model.startswith("openai:"):
+            if not settings.base_url:
+                raise UsageError(f"{model} needs the address of its server.", hint="give --base-url, such as http://127.0.0.1:8000/v1")
+            return Writer(OpenAIChat(model.removeprefix("openai:"), settings.base_url, os.environ.get("OPENAI_API_KEY")))
+        if model.endswith(".gguf"):
+            path = Path(model).expanduser()
+            if not path.is_file():
+                raise UsageError(f"there is no model file {path}.", hint="check the path")
+            name, languages = path.stem, None
+            stat = path.stat()
+            digest = None
+            derived = (
+                settings.models_folder
+                / "derived"
+                / hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
+            )
+        else:
+            entry = find(model)
+            if entry.kind != "chat":
+                raise UsageError(f"{entry.name} is an embedder, not a chat model.", hint="the default chat model is smollm2:135m")
+            pulled = self._pulled(entry)
+            path, name, digest, languages = pulled.paths["model"], entry.name, pulled.digest, entry.languages
+            derived = self._store.derived(pulled, "chat")
+        chat = open_chat(
+            path,
+            name=name,
+            digest=digest,
+            derived=derived,
+            engine=settings.engine,
+            threads=settings.threads or None,
+            context_window=settings.context_window or None,
+        )
+        chat.start()
+        return Writer(chat, languages)
+
+    def _threads(self) -> int:
+        return self.settings.threads or max(1, (os.cpu_count() or 2) // 2)
+
+
+def _plain(entry: Entry) -> str:
+    """A model's name without the tag that everything has."""
+    return canonical(entry.name).removesuffix(":latest")

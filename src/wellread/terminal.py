@@ -1,0 +1,206 @@
+"""What a person sees: answers as they are written, footnotes, progress. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from wellread.sync import SyncReport
+from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, place
+
+_SHOW_AFTER_SECONDS = 0.7
+_QUOTE_CHARS = 240
+
+
+class Screen:
+    """The terminal, or whatever stands in its place: without one there is no colour, no link and no moving progress."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._links = sys.stdout.isatty()
+        self._task: tuple[str, float] | None = None
+        self._shown = False
+
+    # --- progress
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far something is, once it has taken a moment; one line, rewritten on a terminal."""
+        now = time.monotonic()
+        if self._task is None or self._task[0] != what:
+            self._end_progress()
+            self._task = (what, now)
+        finished = total > 0 and done >= total
+        if now - self._task[1] >= _SHOW_AFTER_SECONDS and (self._live or finished):
+            self._print_progress(what, done, total, now - self._task[1])
+        if finished:
+            self._end_progress()
+
+    def _print_progress(self, what: str, done: int, total: int, seconds: float) -> None:
+        amount = _amount(done, total)
+        left = f", {seconds * (total - done) / done:.0f} s left" if 0 < done < total else ""
+        filled = 24 * done // total if total else 0
+        bar = "█" * filled + "·" * (24 - filled)
+        print(
+            f"\r\x1b[K{what} {bar} {amount}{left}" if self._live else f"{what}: {amount}",
+            end="" if self._live else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._shown = True
+
+    def _end_progress(self) -> None:
+        if self._shown and self._live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._task, self._shown = None, False
+
+    def say(self, text: str) -> None:
+        """A message to the person, on stderr."""
+        self._end_progress()
+        print(text, file=sys.stderr, flush=True)
+
+    # --- questions and answers
+
+    def question(self) -> str | None:
+        """The next question of a conversation, or None at its end."""
+        try:
+            if sys.stdin.isatty():
+                print("\n> ", end="", file=sys.stderr, flush=True)
+            text = sys.stdin.readline()
+        except KeyboardInterrupt:
+            return None
+        return text.strip() or None
+
+    def answer(self, pieces: Iterator[Delta | Answer], *, live: bool) -> Answer:
+        """Show an answer as it is written, then its footnotes. With `live` False nothing is printed. Returns the answer."""
+        written = ""
+        for piece in pieces:
+            self._end_progress()
+            if isinstance(piece, Answer):
+                if live:
+                    self._rest_of(piece, written)
+                return piece
+            if live and self._links:
+                written += piece.text
+                print(piece.text, end="", flush=True)
+        raise AssertionError("a stream ends with an answer")
+
+    def _rest_of(self, answer: Answer, written: str) -> None:
+        """What is left to show when the answer is complete: on a terminal, the draft is written over by the checked text."""
+        if written:
+            self._wipe(written)
+        print(marked_text(answer) if not answer.refused else answer.text)
+        for note in answer.notes:
+            print(f"({note})")
+        if answer.refused:
+            print(f"({answer.refusal_reason})")
+            if answer.nearest:
+                print("\nNearest passages:")
+            for hit in answer.nearest:
+                print(f"  {_where(hit)}\n    “{_short(hit.chunk.text)}”")
+        elif answer.citations:
+            print()
+            for citation in answer.citations:
+                print(f"  [{citation.marker}] {self._linked(citation)}\n      “{_short(citation.quote)}”")
+
+    def _wipe(self, written: str) -> None:
+        """Go back to where the draft began, unless it has scrolled away; then the checked text simply follows."""
+        import shutil
+
+        width, height = shutil.get_terminal_size()
+        rows = sum(max(1, -(-len(line) // width)) for line in written.split("\n"))
+        if rows < height - 1:
+            print(f"\r\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\r\x1b[J", end="")
+        else:
+            print("\n")
+
+    def _linked(self, citation: Citation) -> str:
+        """Title and page, as a link to the file where the terminal can show one."""
+        text = place(citation)
+        path = Path(citation.source)
+        if not self._links or not path.is_absolute():
+            return text
+        page = f"#page={citation.page.index + 1}" if citation.page is not None else ""
+        return f"\x1b]8;;{path.as_uri()}{page}\x1b\\{text}\x1b]8;;\x1b\\"
+
+    def prompt(self, trace: Mapping[str, Any]) -> None:
+        """What the model was sent for an answer."""
+        for step in trace["steps"]:
+            for message in step["data"].get("messages", ()) if step["kind"] == "prompt" else ():
+                self.say(f"--- {message['role']}\n{message['content']}")
+
+    # --- lists
+
+    def hits(self, hits: Sequence[Hit]) -> None:
+        """Passages with where they stand and why they were found."""
+        for number, hit in enumerate(hits, start=1):
+            why = ", ".join(f"{name} {value:.2f}" for name, value in hit.why.items())
+            print(f"{number}. {_where(hit)}  score {hit.score:.2f} ({why})\n   {_short(hit.chunk.text)}")
+        if not hits:
+            self.say("Nothing matches.")
+
+    def report(self, report: SyncReport) -> None:
+        """What a sync did."""
+        self._end_progress()
+        counts = [
+            f"{count} {name}"
+            for name, count in (
+                ("added", report.added),
+                ("updated", report.updated),
+                ("moved", report.moved),
+                ("removed", report.removed),
+                ("unchanged", report.unchanged),
+                ("failed", len(report.failed)),
+            )
+            if count
+        ]
+        print(", ".join(counts) if counts else "nothing to do")
+        self.failures(report)
+
+    def failures(self, report: SyncReport) -> None:
+        """Each file that could not be read, with the reason."""
+        for failure in report.failed:
+            self.say(f"skipped {failure.path}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
+
+    def traces(self, traces: Sequence[Mapping[str, Any]]) -> None:
+        for trace in traces:
+            print(f"{trace['id']}  {datetime.fromtimestamp(trace['at']):%Y-%m-%d %H:%M:%S}  {trace['question']}")
+        if not traces:
+            self.say("No question has been asked yet.")
+
+    def trace(self, trace: Mapping[str, Any]) -> None:
+        """A trace as a list of steps with their times, then what was sent to the model and what was not."""
+        print(f"{trace['question']}\n{trace['answer']['answer']}\n")
+        for step in trace["steps"]:
+            facts = ", ".join(
+                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+                for key, value in step["data"].items()
+                if isinstance(value, (int, float, str)) and len(str(value)) < 80
+            )
+            print(f"{step['at_ms']:8.1f} ms  {step['kind']:<10} {step['took_ms']:8.1f} ms  {facts}")
+        ledger = trace["answer"]["ledger"]
+        print(
+            f"\nsent {ledger['sent_tokens']} of {ledger['window']} tokens: chunks {', '.join(str(sent['chunk']) for sent in ledger['sent']) or 'none'}"
+        )
+        for dropped in ledger["dropped"]:
+            print(f"left out chunk {dropped['chunk']}: {dropped['reason']}")
+
+
+def _where(hit: Hit) -> str:
+    place = f", p. {hit.page_label}" if hit.page_label is not None else ""
+    return f"{hit.title}{place}" + (f" ({hit.heading})" if hit.heading and hit.heading != hit.title else "")
+
+
+def _short(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _QUOTE_CHARS else line[: _QUOTE_CHARS - 1] + "…"
+
+
+def _amount(done: int, total: int) -> str:
+    """Done of total, as megabytes when the numbers are that large."""
+    if max(done, total) < 1_000_000:
+        return f"{done} of {total}" if total else str(done)
+    return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"

@@ -1,0 +1,93 @@
+"""Real files of every format read here: each gives the text that its reader was promised, or a fitting refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wellread.errors import ReadError
+from wellread.read.limits import Limits
+from wellread.read.parse import parse
+from wellread.types import Document
+
+KINDS = ("pdf", "html", "md", "txt", "code", "docx")
+REFUSED = {
+    "encrypted": {"encrypted"},
+    "error": {"damaged", "empty"},
+    "empty": {"empty"},
+    "any": {"damaged", "encrypted", "no_text", "empty", "too_many_pages"},
+    "ocr": {"no_text"},
+}
+VERTICAL = {"pdf/kampo.pdf", "pdf/jo.pdf"}  # PDFium loses vertical Japanese
+HIDDEN = {"pdf/cropbox_versus_mediabox_02.pdf"}  # its snippet stands outside the visible page
+UNSEEN = {"pdf/text_as_lines_01.pdf", "pdf/chat-ocr_test.pdf"}  # some text, and words drawn or in a small picture besides
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).replace("\ufffe", "").replace("\x02", "").lower())
+
+
+def shown(snippet: str, kind: str) -> str:
+    """The part of a snippet that a reader sees: some were noted as Markdown, with the targets and titles of links."""
+    if kind not in ("html", "docx"):
+        return snippet
+    snippet = re.sub(r"\]\([^)]*\)?", "]", snippet)
+    return re.sub(r'^[^\[\]]*"\)', "", snippet)
+
+
+def check_spans(document: Document) -> None:
+    assert not any(char in document.text for char in "\x00\r\x02\ufffe")
+    at = 0
+    for page in document.pages:
+        assert page.start == at
+        assert page.start <= page.end
+        assert "\f" not in document.text[page.start : page.end]
+        at = page.end + 1
+    if document.pages:
+        assert document.pages[-1].end == len(document.text)
+        assert [page.index for page in document.pages] == list(range(len(document.pages)))
+    for section in document.sections:
+        assert 0 <= section.start < section.end <= len(document.text)
+        assert section.level >= 1
+
+
+@pytest.mark.slow
+def test_snippets_are_found_and_refusals_fit(shared: Path) -> None:
+    folder = shared / "docs-set"
+    if not folder.is_dir():
+        pytest.skip("no set of documents here")
+    entries: list[dict[str, Any]] = [
+        entry
+        for entry in json.loads((folder / "manifest.json").read_text())["files"]
+        if entry["kind"] in KINDS and (folder / entry["file"]).exists()
+    ]
+    assert len(entries) > 100
+    missed, misfits, found = [], [], 0
+    for entry in entries:
+        name, expect = entry["file"], entry["expect"]
+        try:
+            document = parse((folder / name).read_bytes(), Path(name).name, name, Limits())
+        except ReadError as error:
+            if error.reason not in REFUSED.get(expect, set()):
+                misfits.append((name, expect, error.reason))
+            continue
+        check_spans(document)
+        if expect in ("encrypted", "error", "empty") or (expect == "ocr" and not document.warnings and name not in UNSEEN):
+            misfits.append((name, expect, "read"))
+        wanted = letters(shown(entry.get("snippet", ""), entry["kind"]))
+        if expect != "text" or not wanted:
+            continue
+        if wanted in letters(document.text):
+            found += 1
+        else:
+            missed.append(name)
+        for pair in entry.get("flow", ()):
+            assert letters(pair["first"]) + letters(pair["then"]) in letters(document.text), (name, pair)
+    assert misfits == []
+    assert set(missed) <= VERTICAL | HIDDEN
+    assert found >= 0.95 * (found + len(missed))
