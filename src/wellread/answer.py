@@ -11,7 +11,7 @@ from wellread.errors import ContextOverflow, UsageError, suggest
 from wellread.evidence import Selection, lead, select
 from wellread.index.store import Store
 from wellread.models.base import ChatModel, Embedder
-from wellread.prompts import answer_prompt, refusal
+from wellread.prompts import STOP, answer_prompt, refusal
 from wellread.sentences import sentence_spans
 from wellread.trace import Recorder
 from wellread.types import (
@@ -42,19 +42,19 @@ _MAX_SENTENCES = 12
 class Options:
     """How an answer is made.
 
-    mode: "compact" lets the chat model write, "extract" quotes sentences and needs no chat model, "auto" lets it write except where
-        quoting is the safer answer (a list, a language it cannot write, nothing it wrote being supported).
-    strict: drop sentences that nothing supports instead of marking them.
+    mode: "compact" lets the chat model write and marks what nothing supports; "extract" quotes sentences and needs no chat model;
+        "auto" keeps what the model wrote only if every sentence is supported, and quotes instead otherwise, for lists, and in
+        languages that the model cannot write.
+    strict: in "compact", drop sentences that nothing supports instead of marking them.
     evidence_tokens: how much of what was found the model is shown; a small model answers better from less.
-    min_coverage, min_closeness: a question whose words and meaning the best passage holds less of than this is refused.
+    min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
     """
 
     mode: str = "auto"
     strict: bool = False
     max_tokens: int = 200
     evidence_tokens: int = 300
-    min_coverage: float = 0.5
-    min_closeness: float = 0.35
+    min_strength: float = 0.45
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -99,8 +99,13 @@ def answer(
     run = _Run(question, hits, embedder, options, recorder)
     with recorder.step("select") as data:
         selection = select(question, hits, store, embedder)
-        data |= {"sentences": len(selection.found), "coverage": selection.coverage, "closeness": selection.closeness}
-    if not selection.found or _too_weak(selection, options):
+        data |= {
+            "sentences": len(selection.found),
+            "coverage": selection.coverage,
+            "closeness": selection.closeness,
+            "strength": selection.strength,
+        }
+    if not selection.found or selection.strength < options.min_strength:
         yield run.refused("nothing in the documents is close enough to the question", selection)
         return
     reason = _why_extract(question, selection, writer, options)
@@ -108,10 +113,6 @@ def answer(
         yield from run.extracted(selection, notes=(reason,) if reason else ())
         return
     yield from run.written(selection, writer)
-
-
-def _too_weak(selection: Selection, options: Options) -> bool:
-    return selection.coverage < options.min_coverage and selection.closeness < options.min_closeness
 
 
 def is_chinese(text: str) -> bool:
@@ -174,7 +175,7 @@ class _Run:
         draft, usage = _Draft(), Usage()
         with self.recorder.step("generate") as data:
             text, finish = "", None
-            for delta in model.stream(prompt, sampling=Sampling(max_tokens=self.options.max_tokens)):
+            for delta in model.stream(prompt, sampling=Sampling(max_tokens=self.options.max_tokens, stop=STOP)):
                 if delta.text and "first_token_ms" not in data:
                     data["first_token_ms"] = self.recorder.elapsed_ms()
                 text += delta.text
@@ -184,15 +185,25 @@ class _Run:
                 if not self._check_finished(text, draft, pool, final=False):
                     finish = "repetition"
                     break
+                if self._why_not(draft, finished=False):
+                    finish = "unsupported"
+                    break
             if finish == "stop" or not draft.sentences:
                 self._check_finished(text, draft, pool, final=True)
             data |= {"text": text, "finish": finish}
-        if not any(status == "supported" for _, status, _, _ in draft.sentences):
-            yield from self.extracted(
-                selection, notes=("nothing that the model wrote was supported, so these are the documents' own sentences",)
-            )
+        if why := self._why_not(draft):
+            yield from self.extracted(selection, notes=(f"{why}, so these are the documents' own sentences",))
             return
         yield self._answer(selection, self._kept(draft), ledger, usage, model.ref(), "compact", ())
+
+    def _why_not(self, draft: _Draft, *, finished: bool = True) -> str | None:
+        """Why a draft is not the answer, or None when it is, or may become it."""
+        statuses = [status for _, status, _, _ in draft.sentences]
+        if self.options.mode == "auto" and "unsupported" in statuses:
+            return "the model wrote something that the documents do not support"
+        if finished and "supported" not in statuses:
+            return "nothing that the model wrote was supported"
+        return None
 
     def _fit(self, selection: Selection, model: ChatModel) -> tuple[list[Evidence], Ledger]:
         """The best evidence within the budget, in reading order, and the account of what was sent and what was not."""
@@ -240,7 +251,7 @@ class _Run:
             said = words(sentence)
             if any(words(before) == said for before, *_ in draft.sentences) or at == _MAX_SENTENCES:
                 return False
-            support = check(sentence, pool, self.embedder.embed([sentence])[0], question=self.question)
+            support = check(sentence, pool, self.embedder.embed([sentence])[0], question=self.question, unrelated=self.embedder.unrelated)
             status = "uncited" if not support.claims else "supported" if support.score >= SUPPORTED else "unsupported"
             draft.breaks.append("\n" if "\n" in text[complete[at - 1][1] if at else start : start] else " ")
             draft.sentences.append((sentence, status, support.score, support.evidence if status == "supported" else ()))

@@ -26,6 +26,11 @@ _MAX_QUOTES = 3
 _WORTH_A_QUOTE = 0.12
 """What a further quote must add to a sentence's support to be cited."""
 
+_TOGETHER = 300
+"""Characters that may lie between quotes which support a sentence only together."""
+
+_WHOLE = 0.95
+
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<![.!?:\n“\"])(?<=[\w,;)]\s)[A-Z][\w'’-]*|\b[A-Z]{2,}[\w-]*|\b[A-Za-z]+\d[\w-]*")
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot)\b|n['’]t\b|[不没無无未非]", re.IGNORECASE)
@@ -52,11 +57,11 @@ class Support:
     claims: bool = True
 
 
-def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, question: str = "") -> Support:
+def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, question: str = "", unrelated: float = 0.0) -> Support:
     """The least evidence that supports a sentence as far as it can be supported.
 
-    `vector` is the embedding of the sentence, made by the same embedder as those of the evidence. Words of the question count for
-    less than what the sentence adds to it.
+    `vector` is the embedding of the sentence, made by the same embedder as those of the evidence, and `unrelated` the cosine which
+    that one gives to unrelated texts. Words of the question count for less than what the sentence adds to it.
     """
     asked = frozenset(content_words(question))
     said = frozenset(content_words(sentence))
@@ -64,19 +69,31 @@ def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, qu
         return Support(0.0, (), claims=False)
     if not evidence:
         return Support(0.0, ())
-    cosines = np.stack([piece.vector for piece in evidence]) @ vector
+    cosines = closeness(np.stack([piece.vector for piece in evidence]) @ vector, unrelated)
     scores = [_score(sentence, piece.text, float(cosine), said, asked) for piece, cosine in zip(evidence, cosines, strict=True)]
     order = sorted(range(len(evidence)), key=lambda at: -scores[at])
     chosen, best = [order[0]], scores[order[0]]
     for at in order[1:12]:
-        if len(chosen) == _MAX_QUOTES or best >= 0.95:
+        if len(chosen) == _MAX_QUOTES or best >= _WHOLE:
             break
-        together = " ".join(evidence[one].text for one in sorted({*chosen, at}))
+        if not any(_near(evidence[at], evidence[one]) for one in chosen):
+            continue
+        together = " ".join(evidence[one].text for one in sorted({*chosen, at}, key=lambda one: evidence[one].start))
         score = _score(sentence, together, float(max(cosines[at], *(cosines[one] for one in chosen))), said, asked)
         if score >= best + _WORTH_A_QUOTE:
             chosen.append(at)
             best = score
     return Support(best, tuple(evidence[at] for at in chosen))
+
+
+def _near(one: Evidence, other: Evidence) -> bool:
+    """Whether two pieces of evidence may be read together: words picked from far apart can be made to say anything."""
+    return one.document == other.document and max(one.start - other.end, other.start - one.end) <= _TOGETHER
+
+
+def closeness(cosines: np.ndarray, unrelated: float) -> np.ndarray:
+    """Cosines of any embedder on one scale: 0 for unrelated texts, 1 for the same text."""
+    return (cosines - unrelated) / (1 - unrelated)
 
 
 def _score(sentence: str, quote: str, cosine: float, said: frozenset[str], asked: frozenset[str]) -> float:

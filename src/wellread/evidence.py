@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
-from wellread.cite import Evidence
+from wellread.cite import Evidence, closeness
 from wellread.index.store import Store
 from wellread.models.base import Embedder
 from wellread.sentences import sentence_spans
@@ -22,8 +22,15 @@ from wellread.words import cjk_share, content_words
 
 _LEXICAL_WEIGHT = 0.5
 _RANK_WEIGHT = 0.1
+_NUMBER_WEIGHT = 0.1
+"""What a sentence with a number gains when the question asks for one."""
+
 _SHORT = 30
 """A sentence of fewer characters ("Retrieval Challenges.") is read together with the one after it; a CJK character counts three."""
+
+_LONG = 500
+_LONG_COSTS = 0.15
+"""What a "sentence" of more than `_LONG` characters loses: it is a table or a list of references more often than a sentence."""
 
 _LIST_REACH = 4000
 """Characters after an announcement in which its list is looked for."""
@@ -33,6 +40,17 @@ _ITEM_GAP = 1500
 
 _MAX_ITEMS = 12
 _BULLET = re.compile(r"(?:[-*+•‣◦▪●]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)、]\s?|[（(]?[一二三四五六七八九十]{1,2}[)）、.])")
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|thousand|million|billion)\b|[一二三四五六七八九十百千万]",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(r"\[\d{1,3}\]\s+[A-Z][\w.-]*[. ,]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|old|long|often|far|large|big)\b|\bwhen\b|\bwhat (?:year|date|number|percentage|time)\b"
+    r"|多少|几[个种年]|何时|哪一?年|什么时候",
+    re.IGNORECASE,
+)
 _TITLE_WORD = re.compile(r"[A-Z0-9][\w'’/-]*|of|and|the|for|in|to|with|a|an|&|or|on|by|from|vs")
 
 
@@ -53,14 +71,19 @@ class Found:
 class Selection:
     """What the hits say to a question: `found` best first, and how well the best of it fits.
 
-    `coverage` is the share of the question's word weight that the best passage holds, `closeness` the highest cosine of a sentence to
-    the question. The documents are loaded ones, by id.
+    `coverage` is the share of the question's word weight that the best passage holds, `closeness` how near in meaning the nearest
+    sentence is (0: unrelated, 1: the same). The documents are loaded ones, by id.
     """
 
     found: tuple[Found, ...]
     coverage: float
     closeness: float
     documents: Mapping[str, Document]
+
+    @property
+    def strength(self) -> float:
+        """How well the documents fit the question, 0..1: words and meaning together tell better than either does."""
+        return (self.coverage + min(max(self.closeness, 0.0), 1.0)) / 2
 
 
 def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder) -> Selection:
@@ -70,17 +93,23 @@ def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder)
         (rank, hit.chunk.id, hit.chunk.document, *span)
         for rank, hit in enumerate(hits)
         for span in units_of(documents[hit.chunk.document].text, hit.chunk.start, hit.chunk.end)
+        if _says_something(documents[hit.chunk.document], *span)
     ]
     if not units:
         return Selection((), 0.0, 0.0, documents)
     texts = [documents[document].text[start:end] for _, _, document, start, end in units]
     vectors = embedder.embed(texts)
-    cosines = vectors @ embedder.embed([question], query=True)[0]
+    cosines = closeness(vectors @ embedder.embed([question], query=True)[0], embedder.unrelated)
     weights = _weights(question, [hit.chunk.text for hit in hits])
+    number = _NUMBER_WEIGHT if _ASKS_NUMBER.search(question) else 0.0
     found = [
         Found(
             Evidence(chunk, document, start, end, text, vector),
-            float(cosine) + _LEXICAL_WEIGHT * _held(weights, text) + _RANK_WEIGHT / (1 + rank),
+            float(cosine)
+            + _LEXICAL_WEIGHT * _held(weights, text)
+            + _RANK_WEIGHT / (1 + rank)
+            + number * _has_number(text)
+            - _LONG_COSTS * (len(text) > _LONG),
         )
         for (rank, chunk, document, start, end), text, vector, cosine in zip(units, texts, vectors, cosines, strict=True)
     ]
@@ -105,6 +134,19 @@ def units_of(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return units
 
 
+def _says_something(document: Document, start: int, end: int) -> bool:
+    """Whether a unit can answer anything: not a heading, a page number, a label in a figure, an entry of a bibliography."""
+    if any(section.start == start and end - start <= len(section.title) + 12 for section in document.sections):
+        return False
+    text = document.text[start:end]
+    if _REFERENCE.match(text):
+        return False
+    named = len(_LETTERS.findall(text))
+    return bool(named) and (
+        named >= 4 or any(char.isdigit() or char in ":：=" for char in text) or (cjk_share(text) > 0.5 and len(text) >= 6)
+    )
+
+
 def _length(text: str) -> int:
     return len(text) + int(2 * cjk_share(text) * len(text))
 
@@ -120,6 +162,10 @@ def _held(weights: Mapping[str, float], text: str) -> float:
     total = sum(weights.values())
     held = set(content_words(text))
     return sum(weight for word, weight in weights.items() if word in held) / total if total else 0.0
+
+
+def _has_number(text: str) -> bool:
+    return _NUMBER.search(text) is not None
 
 
 def _with_lists(found: list[Found], documents: Mapping[str, Document], store: Store, embedder: Embedder) -> tuple[Found, ...]:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from wellread.answer import Options, answer
+from wellread.answer import Options, answer, is_chinese
 from wellread.config import Settings, load
 from wellread.errors import LibraryError, LibraryLocked, UsageError
 from wellread.followup import standalone
@@ -18,7 +18,7 @@ from wellread.index.store import Listed, Store
 from wellread.index.vector import VectorIndex
 from wellread.lock import Busy, locked
 from wellread.models.base import Embedder
-from wellread.parts import Parts
+from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
 from wellread.record import trace_json
 from wellread.retrieve import Index, retrieve
 from wellread.sync import SyncReport, sync
@@ -152,7 +152,7 @@ class Library:
             data |= {"query": asked, "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits]}
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
-                piece = dataclasses.replace(piece, question=question)
+                piece = dataclasses.replace(piece, question=question, notes=(*piece.notes, *_language_note(piece, embedder)))
                 self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
             yield piece
 
@@ -204,6 +204,13 @@ class Library:
             self._index.keyword.catch_up(self.store)
             self._index.vector.catch_up(self.store)
         return self._index
+
+
+def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:
+    """A refusal that may come from the library's embedder not knowing the question's language says so."""
+    if answer.refused and is_chinese(answer.question) and embedder.name == ENGLISH_EMBEDDER:
+        return (f"this library was indexed for English; for Chinese questions make one with --embedder {MULTILINGUAL_EMBEDDER}",)
+    return ()
 
 
 def _root(source: str | Path) -> Path:

@@ -107,6 +107,7 @@ class Parts:
             tokenizer,
             name=MULTILINGUAL_EMBEDDER,
             max_tokens=e5.MAX_TOKENS,
+            unrelated=e5.UNRELATED,
             query_prefix=e5.QUERY_PREFIX,
             passage_prefix=e5.PASSAGE_PREFIX,
             workers=threads,

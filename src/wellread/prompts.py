@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from wellread.types import Message
 
 _ANSWER = "Answer the question from the text. Be brief."
+STOP = ("\nQuestion:",)
+"""Where a model that goes on to ask itself the next question is stopped."""
+
 _STANDALONE = "Rewrite the last question so that it can be understood without the conversation. Reply with the question only."
 
 

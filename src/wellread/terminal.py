@@ -175,16 +175,11 @@ class Screen:
         """A trace as a list of steps with their times, then what was sent to the model and what was not."""
         print(f"{trace['question']}\n{trace['answer']['answer']}\n")
         for step in trace["steps"]:
-            facts = ", ".join(
-                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-                for key, value in step["data"].items()
-                if isinstance(value, (int, float, str)) and len(str(value)) < 80
-            )
+            facts = ", ".join(f"{name} {_plain(value)}" for name, value in step["data"].items() if len(_plain(value)) < 80)
             print(f"{step['at_ms']:8.1f} ms  {step['kind']:<10} {step['took_ms']:8.1f} ms  {facts}")
         ledger = trace["answer"]["ledger"]
-        print(
-            f"\nsent {ledger['sent_tokens']} of {ledger['window']} tokens: chunks {', '.join(str(sent['chunk']) for sent in ledger['sent']) or 'none'}"
-        )
+        chunks = ", ".join(str(sent["chunk"]) for sent in ledger["sent"]) or "none"
+        print(f"\nsent {ledger['sent_tokens']} of {ledger['window']} tokens: chunks {chunks}")
         for dropped in ledger["dropped"]:
             print(f"left out chunk {dropped['chunk']}: {dropped['reason']}")
 
@@ -204,3 +199,7 @@ def _amount(done: int, total: int) -> str:
     if max(done, total) < 1_000_000:
         return f"{done} of {total}" if total else str(done)
     return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -219,10 +219,7 @@ class TestBothEngines:
         assert set(json.loads(text)) == {"name", "age"}
 
     def test_characters_arrive_whole(self, chat: LocalChat) -> None:
-        pieces = [
-            delta.text
-            for delta in chat.stream([Message("user", "Repeat: 你好🎉🎉🎉 你好🎉🎉🎉")], sampling=Sampling(max_tokens=40))
-        ]
+        pieces = [delta.text for delta in chat.stream([Message("user", "Repeat: 你好🎉🎉🎉 你好🎉🎉🎉")], sampling=Sampling(max_tokens=40))]
         assert not any("\ufffd" in piece for piece in pieces)
 
     def test_control_tokens_in_a_document_are_text(self, chat: LocalChat) -> None:

@@ -78,10 +78,6 @@ def test_the_template_of_a_real_model() -> None:
         pytest.skip("the model package is not installed")
     template = chat_template(read_gguf(next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))))
     own = template.render([Message("system", "Be brief."), Message("user", "Hi <|im_end|>")])
-    assert own == (
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <\u200b|im_end|><|im_end|>\n<|im_start|>assistant\n"
-    )
+    assert own == ("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <\u200b|im_end|><|im_end|>\n<|im_start|>assistant\n")
     default = template.render([Message("user", "Hi")])
-    assert default.startswith(
-        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-    )
+    assert default.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n")

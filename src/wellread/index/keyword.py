@@ -41,6 +41,7 @@ class KeywordIndex:
         builder.add_text_field("words", stored=False, tokenizer_name="wellread")
         self._schema = builder.build()
         self._analyzer = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.stemmer("english")).build()
+        self._level: tuple[str, int] | None = None
         self._index = self._opened()
 
     def catch_up(self, store: Store) -> bool:
@@ -48,13 +49,17 @@ class KeywordIndex:
 
         Killed at any point, it is run again from the old counter; deleting a chunk before adding it makes that harmless.
         """
-        change = store.change
-        since = self._counter()
-        if since == change:
+        identity, change = store.identity, store.change
+        made_from, since = self._written()
+        if (made_from, since) == (identity, change):
+            if self._level != (identity, change):  # by another process
+                self._index = self._opened()
+                self._level = (identity, change)
             return False
-        if since > change:  # the database was replaced by an older one
-            self._start_over()
+        if made_from != identity or since > change:  # nothing yet, or the database was replaced by another or an older one
+            self._fresh_folder()
             since = 0
+        self._index = self._opened()
         import tantivy
 
         writer = self._index.writer(_HEAP_BYTES, num_threads=1)
@@ -70,7 +75,8 @@ class KeywordIndex:
         writer.commit()
         writer.wait_merging_threads()
         self._index.reload()
-        _write_atomically(self._folder / "change", str(change))
+        _write_atomically(self._folder / "change", f"{identity} {change}")
+        self._level = (identity, change)
         return True
 
     def search(self, query: str, *, limit: int) -> KeywordHits:
@@ -129,34 +135,38 @@ class KeywordIndex:
         """The distinct terms of a query."""
         return list(dict.fromkeys(self._analyzer.analyze(" ".join(asked_words(query)))))
 
-    def _counter(self) -> int:
+    def _written(self) -> tuple[str | None, int]:
+        """(identity of the database, its change) that the files hold; (None, 0) when that is not known."""
         try:
-            return int((self._folder / "change").read_text())
+            identity, change = (self._folder / "change").read_text(encoding="ascii").split(" ")
+            return identity, int(change)
         except (FileNotFoundError, ValueError):
-            return 0
+            return None, 0
 
     def _opened(self) -> Any:
         import tantivy
 
-        layout = self._folder / "layout"
-        if not layout.exists() or layout.read_text() != _LAYOUT:
+        if not self._is_whole():
             self._fresh_folder()
         try:
             index = tantivy.Index(self._schema, path=str(self._folder))
+            index.searcher().doc_freq("words", "a")  # opens what is otherwise opened by the first search
         except (ValueError, OSError):  # files missing or damaged: all of it is derived
             self._fresh_folder()
             index = tantivy.Index(self._schema, path=str(self._folder))
         index.register_tokenizer("wellread", self._analyzer)
         return index
 
+    def _is_whole(self) -> bool:
+        """Whether this is an index of our layout with its list of segments, without which tantivy would begin an empty one."""
+        layout = self._folder / "layout"
+        fits = layout.exists() and layout.read_bytes() == _LAYOUT.encode()
+        return fits and ((self._folder / "meta.json").exists() or not (self._folder / "change").exists())
+
     def _fresh_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         (self._folder / "layout").write_text(_LAYOUT)
-
-    def _start_over(self) -> None:
-        self._fresh_folder()
-        self._index = self._opened()
 
 
 def _idf(frequency: int, total: int) -> float:

@@ -10,7 +10,7 @@ _STEPS = (
     # 1: a library as of 0.1. Texts lie apart from documents so that listing documents reads no text.
     """
     create table meta (key text primary key, value) without rowid;
-    insert into meta values ('change', 0);
+    insert into meta values ('change', 0), ('identity', lower(hex(randomblob(8))));
     create table documents (
         id text primary key, title text not null, media_type text not null, chars integer not null, warnings text not null,
         change integer not null
@@ -52,12 +52,24 @@ SCHEMA_VERSION = len(_STEPS)
 
 def migrate(db: sqlite3.Connection, *, name: str) -> None:
     """Bring a database up to `SCHEMA_VERSION`, one transaction a step. Raises `LibraryTooNew` rather than touch a newer one."""
-    version = int(db.execute("pragma user_version").fetchone()[0])
+    while (version := _version(db)) < SCHEMA_VERSION:
+        db.execute("begin immediate")
+        try:
+            if _version(db) == version:  # no other process took this step while we waited
+                for statement in _STEPS[version].split(";"):
+                    db.execute(statement)
+                db.execute(f"pragma user_version = {version + 1}")
+            db.execute("commit")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
     if version > SCHEMA_VERSION:
         raise LibraryTooNew(
             f"{name} was made by a newer Wellread (schema {version}, this one knows {SCHEMA_VERSION}).",
             hint="upgrade with: pip install --upgrade wellread",
         )
-    for number, step in enumerate(_STEPS[version:], start=version + 1):
-        # executescript commits what is open first, so the step brings its own transaction.
-        db.executescript(f"begin immediate;\n{step}\npragma user_version = {number};\ncommit;")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("pragma user_version").fetchone()[0])

@@ -72,13 +72,17 @@ class Store:
         self.path = path
         try:
             self._db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            raise LibraryError(f"{path} cannot be opened: {error}.", hint="check that the folder exists and is yours") from error
+        try:
             with self._errors():
                 self._db.execute("pragma journal_mode = wal")
                 self._db.execute("pragma synchronous = full")
                 self._db.execute("pragma foreign_keys = on")
                 migrate(self._db, name=str(path.parent))
-        except sqlite3.OperationalError as error:
-            raise LibraryError(f"{path} cannot be opened: {error}.", hint="check that the folder exists and is yours") from error
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
@@ -89,6 +93,11 @@ class Store:
     def change(self) -> int:
         """The change counter: it grows by one with every committed change of documents."""
         return int(self.meta("change") or 0)
+
+    @property
+    def identity(self) -> str:
+        """What tells this database from any other: an index made from another one is worth nothing here."""
+        return str(self.meta("identity") or "")
 
     def meta(self, key: str) -> Any:
         """A setting kept in the library, or None."""
@@ -124,8 +133,9 @@ class Store:
 
     def unlink(self, paths: Iterable[str]) -> int:
         """Forget sources; documents that no source holds any more go with them. Returns how many documents went."""
+        paths = list(paths)
         gone = 0
-        with self._write() as change:
+        with self._write(counts=bool(paths)) as change:
             for path in paths:
                 document = self._document_at(path)
                 if document is not None:
@@ -269,11 +279,12 @@ class Store:
         with self._errors():
             return [row[0] for row in self._db.execute("select chunk from removed where change > ?", (change,))]
 
-    def vectors_since(self, change: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Vectors of chunks that came after a change, in batches: ids int64 [n] and vectors float32 [n, d]."""
+    def vectors_since(self, change: int, until: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Vectors of chunks that came after a change and not after `until`, in batches: ids int64 [n] and vectors float32 [n, d]."""
         with self._errors():
             cursor = self._db.execute(
-                "select v.chunk, v.data from chunks c join vectors v on v.chunk = c.id where c.change > ? order by c.id", (change,)
+                "select v.chunk, v.data from chunks c join vectors v on v.chunk = c.id where c.change > ? and c.change <= ? order by c.id",
+                (change, until),
             )
             while rows := cursor.fetchmany(4096):
                 ids = np.array([row[0] for row in rows], dtype=np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 from wellread.index.store import Store
 
 _LAYOUT = "vector-1"
+_FILES = ("codes", "scales", "ids")
 _RESCORED = 4
 """Candidates rescored per result asked for."""
 
@@ -24,22 +25,26 @@ class VectorIndex:
     def __init__(self, folder: Path, dimensions: int) -> None:
         self._folder = folder
         self._dimensions = dimensions
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._change, self._rows, self._written = self._state()
+        self._identity, self._change, self._rows, self._written = "", 0, 0, 0
         self._load(frozenset())
 
     def catch_up(self, store: Store) -> bool:
         """Append what is new in the store and forget what went. Returns whether anything changed.
 
-        Rows are appended first and counted in `state.json` last, so a torn append is never read.
+        Rows are appended first and counted in `state.json` last, so a torn append is never read. The state is read anew each time:
+        another process may have written in between.
         """
-        change = store.change
-        if self._change > change:  # the database was replaced by an older one
-            self._change, self._rows, self._written = 0, 0, 0
-        removed = frozenset(store.removed_since(self._written))
+        identity, change = store.identity, store.change
+        loaded = (self._identity, self._change, self._rows, self._written)
+        self._identity, self._change, self._rows, self._written = self._state()
+        if self._identity != identity or self._change > change:  # nothing yet, or the database was replaced by another or an older one
+            self._identity, self._change, self._rows, self._written = identity, 0, 0, 0
         changed = self._change != change
+        if not changed and loaded == (self._identity, self._change, self._rows, self._written):
+            return False
+        removed = frozenset(store.removed_since(self._written))
         if changed:
-            self._append(store, self._change)
+            self._append(store, self._change, change)
             self._change = change
         self._load(removed)
         if changed and len(self._dead) * 5 > self._rows:
@@ -73,8 +78,13 @@ class VectorIndex:
         matrix = np.stack(list(stored.values()))
         return dict(zip(stored, (matrix @ vector).tolist(), strict=True))
 
-    def _append(self, store: Store, since: int) -> None:
+    def _append(self, store: Store, since: int, until: int) -> None:
         at = self._rows
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not at:  # a file that another process has mapped is left to it, not cut
+            self._codes = np.zeros((0, self._dimensions), np.int8)
+            for name in _FILES:
+                (self._folder / name).unlink(missing_ok=True)
         with (
             (self._folder / "codes").open("r+b" if at else "wb") as codes,
             (self._folder / "scales").open("r+b" if at else "wb") as scales,
@@ -83,7 +93,7 @@ class VectorIndex:
             for file, width in ((codes, self._dimensions), (scales, 4), (ids, 8)):
                 file.seek(at * width)
                 file.truncate()
-            for chunks, vectors in store.vectors_since(since):
+            for chunks, vectors in store.vectors_since(since, until):
                 rows, row_scales = _quantised(vectors)
                 codes.write(rows.tobytes())
                 scales.write(row_scales.tobytes())
@@ -104,28 +114,38 @@ class VectorIndex:
     def _compact(self) -> None:
         """Rewrite the files without the rows that went, once they are a fifth of all."""
         alive = np.delete(np.arange(self._rows), self._dead)
-        arrays: dict[str, np.ndarray] = {"codes": np.array(self._codes[alive]), "scales": self._scales[alive], "ids": self._ids[alive]}
+        arrays: tuple[np.ndarray, ...] = (np.array(self._codes[alive]), self._scales[alive], self._ids[alive])
         (self._folder / "state.json").unlink(missing_ok=True)  # killed from here on, the index is rebuilt from the store
-        for name, array in arrays.items():
-            (self._folder / name).write_bytes(array.tobytes())
+        self._codes = arrays[0]  # we no longer map the old file
+        for name, array in zip(_FILES, arrays, strict=True):
+            temporary = self._folder / f"{name}.new"
+            temporary.write_bytes(array.tobytes())
+            temporary.replace(self._folder / name)
         self._rows, self._written = len(alive), self._change
         self._load(frozenset())
 
-    def _state(self) -> tuple[int, int, int]:
-        """(change, rows, change up to which removed rows are already gone), or zeros when the files cannot be trusted."""
+    def _state(self) -> tuple[str, int, int, int]:
+        """(identity of the database, change, rows, change up to which removed rows are already gone), or nothing and zeros when the
+        files cannot be trusted."""
         try:
             state = json.loads((self._folder / "state.json").read_text())
             change, rows, written = int(state["change"]), int(state["rows"]), int(state["written"])
+            identity, layout = str(state["identity"]), state["layout"]
             fits = all(
-                (self._folder / name).stat().st_size >= rows * width
-                for name, width in (("codes", self._dimensions), ("scales", 4), ("ids", 8))
+                (self._folder / name).stat().st_size >= rows * width for name, width in zip(_FILES, (self._dimensions, 4, 8), strict=True)
             )
-        except (OSError, ValueError, KeyError):
-            return 0, 0, 0
-        return (change, rows, written) if fits and state.get("layout") == f"{_LAYOUT}-{self._dimensions}" else (0, 0, 0)
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", 0, 0, 0
+        return (identity, change, rows, written) if fits and layout == f"{_LAYOUT}-{self._dimensions}" else ("", 0, 0, 0)
 
     def _save(self) -> None:
-        state = {"layout": f"{_LAYOUT}-{self._dimensions}", "change": self._change, "rows": self._rows, "written": self._written}
+        state = {
+            "layout": f"{_LAYOUT}-{self._dimensions}",
+            "identity": self._identity,
+            "change": self._change,
+            "rows": self._rows,
+            "written": self._written,
+        }
         temporary = self._folder / "state.new"
         temporary.write_text(json.dumps(state))
         temporary.replace(self._folder / "state.json")

@@ -39,10 +39,14 @@ class ChatModel(Protocol):
 
 
 class Embedder(Protocol):
-    """A model that maps texts to points; texts that mean the same lie near one another."""
+    """A model that maps texts to points; texts that mean the same lie near one another.
+
+    `unrelated` is the cosine that two texts have which have nothing to do with each other: 0 for some models, 0.8 for others.
+    """
 
     name: str
     dimensions: int
+    unrelated: float
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
         """Vectors of shape [len(texts), dimensions], float32, L2-normalised. `query` matters to models that tell questions apart."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wellread.errors import ContextOverflow, ModelError, WellreadError
-from wellread.types import Delta, Sampling
+from wellread.types import Delta, Sampling, Usage
 
 
 class Engine(Protocol):
@@ -147,10 +147,9 @@ def serve(engine: Engine, request: Mapping[str, Any], window: int, wire: Wire, i
             return inbox.unwanted(ident)
 
         last = engine.generate(request["prompt"], sampling, request["schema"], emit)
-        usage = last.usage
-        wire.say(
-            id=ident, finish=last.finish, usage=[usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens] if usage else []
-        )
+        usage = last.usage or Usage()
+        costs = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
+        wire.say(id=ident, finish=last.finish, usage=costs)
 
 
 def _kind(error: Exception) -> str:

@@ -26,6 +26,8 @@ from wellread.models import bert
 
 NAME = "multilingual-e5-small"
 MAX_TOKENS = 512
+UNRELATED = 0.8
+"""The cosine of texts that have nothing in common: 0.74 between English ones, 0.82 between Chinese ones, on questions and passages."""
 QUERY_PREFIX = "query: "
 PASSAGE_PREFIX = "passage: "
 

@@ -99,6 +99,7 @@ class HashEmbedder:
     def __init__(self, dimensions: int = 64) -> None:
         self.name = f"hash-{dimensions}"
         self.dimensions = dimensions
+        self.unrelated = 0.0
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
         """Vectors of shape [len(texts), dimensions], float32, of length 1; a text without words points along the first axis."""
@@ -154,9 +155,7 @@ def _words(text: str, prompt_tokens: int, sampling: Sampling) -> Iterator[Delta]
 
 def _fit(prompt_tokens: int, sampling: Sampling, window: int) -> None:
     if prompt_tokens + sampling.max_tokens > window:
-        raise ContextOverflow(
-            f"the prompt takes {prompt_tokens} tokens and the answer {sampling.max_tokens}, the window holds {window}."
-        )
+        raise ContextOverflow(f"the prompt takes {prompt_tokens} tokens and the answer {sampling.max_tokens}, the window holds {window}.")
 
 
 def _features(text: str) -> list[str]:

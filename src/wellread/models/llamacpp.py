@@ -51,9 +51,7 @@ class LlamaEngine:
         try:
             self._server = xllamacpp.Server(params)
         except RuntimeError as error:
-            raise ModelError(
-                f"llama.cpp cannot load {path.name}: {error}.", hint="check the file with: wellread models show"
-            ) from error
+            raise ModelError(f"llama.cpp cannot load {path.name}: {error}.", hint="check the file with: wellread models show") from error
 
     def count(self, prompt: str) -> int:
         return len(self._tokens(prompt))

@@ -62,13 +62,9 @@ class OpenAIChat:
                     raise self._refused(response.status_code, response.read()[:4000].decode("utf-8", "replace"))
                 yield from self._deltas(response.iter_lines())
         except httpx.ConnectError as error:
-            raise ModelError(
-                f"no server answers at {self._address}: {error}.", hint="is it running, and is the address right?"
-            ) from error
+            raise ModelError(f"no server answers at {self._address}: {error}.", hint="is it running, and is the address right?") from error
         except httpx.TimeoutException as error:
-            raise ModelError(
-                f"{self._address} said nothing for {self._timeout_s:.0f} seconds.", hint="is it overloaded?"
-            ) from error
+            raise ModelError(f"{self._address} said nothing for {self._timeout_s:.0f} seconds.", hint="is it overloaded?") from error
         except httpx.HTTPError as error:
             raise ModelError(f"the connection to {self._address} broke: {error}.", hint="ask again") from error
 
@@ -144,9 +140,7 @@ class OpenAIChat:
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            raise ModelError(
-                f"{self._address} sent something that is not JSON: {data[:80]!r}.", hint="is it an OpenAI-compatible server?"
-            )
+            raise ModelError(f"{self._address} sent something that is not JSON: {data[:80]!r}.", hint="is it an OpenAI-compatible server?")
         if event.get("error"):
             raise self._refused(500, data)
         return event
@@ -154,9 +148,7 @@ class OpenAIChat:
     def _refused(self, status: int, body: str) -> ModelError:
         said, code = _message(body)
         if code in ("context_length_exceeded", "exceed_context_size_error") or "maximum context length" in said:
-            return ContextOverflow(
-                f"the prompt does not fit the window of {self.name}: {said}", hint="send fewer or shorter passages"
-            )
+            return ContextOverflow(f"the prompt does not fit the window of {self.name}: {said}", hint="send fewer or shorter passages")
         if status in (401, 403):
             return ModelError(f"{self._address} refused the API key: {said}", hint="set the key of this server")
         if status == 404:
