@@ -22,6 +22,10 @@ SUPPORTED = 0.6
 _GUARDED = 0.3
 """The most support a sentence can have from a quote that lacks one of its numbers or names."""
 
+_SUBJECT = 0.6
+_OFF_SUBJECT = 0.5
+"""The most support from quotes around which less than `_SUBJECT` of the sentence's question words stand: they speak of something else."""
+
 _MAX_QUOTES = 3
 _WORTH_A_QUOTE = 0.12
 """What a further quote must add to a sentence's support to be cited."""
@@ -38,7 +42,11 @@ _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot)\b|n[
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence of a source, as a span of its document; `chunk` is the chunk it stands in, `vector` its embedding (float32 [d])."""
+    """A sentence of a source, as a span of its document.
+
+    `chunk` is the chunk it stands in and `context` that chunk's words with its headings, which name what the sentence may only call
+    "it"; `vector` is the sentence's embedding (float32 [d]).
+    """
 
     chunk: int
     document: str
@@ -46,6 +54,7 @@ class Evidence:
     end: int
     text: str
     vector: np.ndarray
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, qu
     if not evidence:
         return Support(0.0, ())
     cosines = closeness(np.stack([piece.vector for piece in evidence]) @ vector, unrelated)
-    scores = [_score(sentence, piece.text, float(cosine), said, asked) for piece, cosine in zip(evidence, cosines, strict=True)]
+    scores = [_score(sentence, [piece], float(cosine), said, asked) for piece, cosine in zip(evidence, cosines, strict=True)]
     order = sorted(range(len(evidence)), key=lambda at: -scores[at])
     chosen, best = [order[0]], scores[order[0]]
     for at in order[1:12]:
@@ -78,7 +87,7 @@ def check(sentence: str, evidence: Sequence[Evidence], vector: np.ndarray, *, qu
             break
         if not any(_near(evidence[at], evidence[one]) for one in chosen):
             continue
-        together = " ".join(evidence[one].text for one in sorted({*chosen, at}, key=lambda one: evidence[one].start))
+        together = [evidence[one] for one in (*chosen, at)]
         score = _score(sentence, together, float(max(cosines[at], *(cosines[one] for one in chosen))), said, asked)
         if score >= best + _WORTH_A_QUOTE:
             chosen.append(at)
@@ -96,16 +105,23 @@ def closeness(cosines: np.ndarray, unrelated: float) -> np.ndarray:
     return (cosines - unrelated) / (1 - unrelated)
 
 
-def _score(sentence: str, quote: str, cosine: float, said: frozenset[str], asked: frozenset[str]) -> float:
-    """How much of what a sentence says a quote says too: word recall and meaning, capped by the literal guards."""
+def _score(sentence: str, quotes: Sequence[Evidence], cosine: float, said: frozenset[str], asked: frozenset[str]) -> float:
+    """How much of what a sentence says the quotes say too: word recall and meaning, capped by the guards.
+
+    What the sentence adds to the question must stand in the quotes; what it repeats of the question may stand around them.
+    """
+    quote = " ".join(piece.text for piece in sorted(quotes, key=lambda piece: piece.start))
     held = frozenset(content_words(quote))
-    new = said - asked
+    new, repeated = said - asked, said & asked
+    around = held.union(*(content_words(piece.context) for piece in quotes))
     recall = len(said & held) / len(said)
     recall_new = len(new & held) / len(new) if new else recall
     meaning = min(max((cosine - 0.2) / 0.6, 0.0), 1.0)
     score = 0.65 * (0.7 * recall_new + 0.3 * recall) + 0.35 * meaning
     if recall_new == 1.0:  # every word it adds stands in the quote: paraphrase does not come into it
         score = max(score, 0.75 + 0.25 * (0.5 * recall + 0.5 * meaning))
+    if repeated and len(repeated & around) / len(repeated) < _SUBJECT:
+        score = min(score, _OFF_SUBJECT)
     return min(score, _GUARDED) if missing_literals(sentence, quote, asked) else min(score, 1.0)
 
 

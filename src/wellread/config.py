@@ -91,6 +91,14 @@ def override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
     return Loaded(replace(loaded.settings, **values), {**loaded.origin, **dict.fromkeys(values, "the command line")})
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with "~" and "~name" filled in. One that only looks like that ("~$report.docx") stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(path)
+
+
 def _user_file(home: Path | None) -> Path:
     if home is not None:
         return home / "config.toml"
@@ -130,7 +138,7 @@ def _cast(key: str, value: Any, origin: str) -> Any:
         if isinstance(default, int):
             return int(value)
         if isinstance(default, Path):
-            return Path(value).expanduser()
+            return expanded(value)
         return str(value)
     except (KeyError, ValueError):
         kind = "yes or no" if isinstance(default, bool) else "a whole number"

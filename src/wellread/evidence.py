@@ -45,6 +45,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"\[\d{1,3}\]\s+[A-Z][\w.-]*[. ,]")
+_PARAGRAPH = re.compile(r"\n\s*\n|\f")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ASKS_NUMBER = re.compile(
     r"\bhow (?:many|much|old|long|often|far|large|big)\b|\bwhen\b|\bwhat (?:year|date|number|percentage|time)\b"
@@ -100,11 +101,12 @@ def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder)
     texts = [documents[document].text[start:end] for _, _, document, start, end in units]
     vectors = embedder.embed(texts)
     cosines = closeness(vectors @ embedder.embed([question], query=True)[0], embedder.unrelated)
+    contexts = [f"{hit.title} {hit.heading or ''} {hit.chunk.text}" for hit in hits]
     weights = _weights(question, [hit.chunk.text for hit in hits])
     number = _NUMBER_WEIGHT if _ASKS_NUMBER.search(question) else 0.0
     found = [
         Found(
-            Evidence(chunk, document, start, end, text, vector),
+            Evidence(chunk, document, start, end, text, vector, contexts[rank]),
             float(cosine)
             + _LEXICAL_WEIGHT * _held(weights, text)
             + _RANK_WEIGHT / (1 + rank)
@@ -114,7 +116,7 @@ def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder)
         for (rank, chunk, document, start, end), text, vector, cosine in zip(units, texts, vectors, cosines, strict=True)
     ]
     found.sort(key=lambda one: (-one.score, one.evidence.document, one.evidence.start))
-    coverage = max(_held(weights, f"{hit.title} {hit.heading or ''} {hit.chunk.text}") for hit in hits)
+    coverage = max(_held(weights, context) for context in contexts)
     return Selection(_with_lists(found, documents, store, embedder), coverage, float(cosines.max()), documents)
 
 
@@ -127,7 +129,7 @@ def units_of(text: str, start: int, end: int) -> list[tuple[int, int]]:
         low = held if held is not None else low
         held = None
         following = spans[at + 1][0] if at + 1 < len(spans) else None
-        if following is not None and _length(text[low:high]) < _SHORT and not re.search(r"\n\s*\n|\f", text[high:following]):
+        if following is not None and _length(text[low:high]) < _SHORT and not _PARAGRAPH.search(text, high, following):
             held = low
             continue
         units.append((low, high))
@@ -180,7 +182,7 @@ def _with_lists(found: list[Found], documents: Mapping[str, Document], store: St
             text = documents[evidence.document].text
             vectors = embedder.embed([text[start:end] for start, end in spans])
             items = tuple(
-                Evidence(evidence.chunk, evidence.document, start, end, text[start:end], vector)
+                Evidence(evidence.chunk, evidence.document, start, end, text[start:end], vector, evidence.context)
                 for (start, end), vector in zip(spans, vectors, strict=True)
             )
             taken |= {(item.document, item.start) for item in items}
@@ -204,10 +206,13 @@ def list_after(document: Document, end: int) -> list[tuple[int, int]]:
         return []
     items = [units[0]]
     for (start, stop), kind in zip(units[1:], kinds[1:], strict=True):
-        if start - items[-1][1] > _ITEM_GAP or len(items) == _MAX_ITEMS:
+        first, last = items[-1]
+        if start - last > _ITEM_GAP or (kind == kinds[0] and len(items) == _MAX_ITEMS):
             break
         if kind == kinds[0]:
             items.append((start, stop))
+        elif kinds[0] == "bullet" and stop - first <= _LONG and not _PARAGRAPH.search(document.text, last, start):
+            items[-1] = (first, stop)  # a bullet goes on to its end
     return items if len(items) > 1 else []
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wellread.answer import Options, answer, is_chinese
-from wellread.config import Settings, load
-from wellread.errors import LibraryError, LibraryLocked, UsageError
+from wellread.config import Settings, expanded, load
+from wellread.errors import DiskFull, LibraryError, LibraryLocked, UsageError, suggest
 from wellread.followup import standalone
 from wellread.index.keyword import KeywordIndex
 from wellread.index.store import Listed, Store
@@ -45,7 +45,9 @@ def open(path: str | Path, *, settings: Settings | None = None, parts: Parts | N
 
 def folder_of(path: str | Path) -> Path:
     """The folder of the library called `path`."""
-    folder = Path(path).expanduser()
+    folder = expanded(path)
+    if folder.name in ("", ".."):
+        raise UsageError(f'"{path}" does not name a library.', hint="give it a name, as in: --library papers")
     return folder if folder.suffix == SUFFIX else folder.with_name(folder.name + SUFFIX)
 
 
@@ -88,11 +90,12 @@ class Library:
         if not sources:
             raise UsageError("nothing to add.", hint="name a file or a folder, as in: wellread add ~/papers")
         roots = [_root(source) for source in sources]
+        for root in roots:
+            check_source(root)
         with self._writing():
-            report = self._sync(roots, progress)
-            for root in roots:
+            for root in roots:  # first of all, so that `sync` goes on where an `add` was stopped
                 self.store.add_root(str(root))
-        return report
+            return self._sync(roots, progress)
 
     def sync(self, progress: Progress = lambda what, done, total: None) -> SyncReport:
         """Bring the library into step with the files and folders that were added to it."""
@@ -101,14 +104,19 @@ class Library:
 
     def remove(self, what: str) -> int:
         """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went."""
-        path = str(_root(what))
+        path = _root(what)
         with self._writing():
-            paths = [source for source in self.store.sources() if source == path or Path(source).is_relative_to(path)]
-            if not paths and len(what) >= 6:
-                paths = [source.path for source in self.store.sources().values() if source.document.startswith(what)]
-            if not paths:
+            sources = self.store.sources()
+            paths = [source for source in sources if Path(source).is_relative_to(path)]
+            roots = [root for root in self.store.roots() if Path(root).is_relative_to(path)]
+            failures = [failure for failure in self.store.failures() if Path(failure).is_relative_to(path)]
+            if not (paths or roots or failures) and len(what) >= 6:
+                paths = [source.path for source in sources.values() if source.document.startswith(what)]
+            if not (paths or roots or failures):
                 raise UsageError(f"nothing in {self.folder} is called {what}.", hint="see `wellread list`")
-            self.store.remove_root(path)
+            for root in roots:
+                self.store.remove_root(root)
+            self.store.forget_failures(failures)
             gone = self.store.unlink(paths)
             self._catch_up()
         return gone
@@ -153,7 +161,10 @@ class Library:
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
                 piece = dataclasses.replace(piece, question=question, notes=(*piece.notes, *_language_note(piece, embedder)))
-                self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
+                try:
+                    self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
+                except LibraryError as error:  # no reason to withhold the answer
+                    piece = dataclasses.replace(piece, notes=(*piece.notes, f"no trace of this answer was kept: {error.message}"))
             yield piece
 
     def trace(self, trace_id: str) -> Mapping[str, Any]:
@@ -182,12 +193,12 @@ class Library:
 
     def _choose_embedder(self, documents: list[Document]) -> Embedder:
         """The library's embedder; for a new library, chosen by the language of its first documents and written down."""
-        if self.store.meta("embedder") is None:
+        embedder = self._embedder()
+        if embedder is None:
             sample = "".join(document.text[:5000] for document in documents)
             name = self.parts.embedder_for(chinese=cjk_share(sample) > _CHINESE_DOCUMENTS)
+            embedder = self.parts.embedder(name)  # written down only once it is known to load
             self.store.set_meta("embedder", name)
-        embedder = self._embedder()
-        assert embedder is not None
         return embedder
 
     def _embedder(self) -> Embedder | None:
@@ -213,8 +224,28 @@ def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:
     return ()
 
 
+def check_source(source: str | Path) -> None:
+    """Raise `UsageError` for what cannot be added: nothing is there, or it is neither a file nor a folder."""
+    path = _root(source)
+    if not path.exists():
+        raise UsageError(f"there is no file or folder {source}.", hint=_near(path) or "check the spelling")
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{source} is neither a file nor a folder.", hint="pipes and devices are not read")
+
+
+def _near(path: Path) -> str | None:
+    """A suggestion for a path that is not there."""
+    return suggest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else None
+
+
 def _root(source: str | Path) -> Path:
-    return Path(source).expanduser().absolute()
+    path = expanded(source).absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise UsageError(f"the name of {shown} is not valid text.", hint="rename it") from None
+    return path
 
 
 @contextmanager

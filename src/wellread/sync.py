@@ -12,6 +12,7 @@ from wellread.errors import ReadError, UsageError
 from wellread.index.store import Failure, Source, Store
 from wellread.models.base import Embedder
 from wellread.read.discover import walk
+from wellread.read.limits import Limits
 from wellread.read.pool import ReaderPool
 from wellread.split import split
 from wellread.types import Document, Progress, Span
@@ -53,8 +54,13 @@ def sync(
     report = SyncReport()
     known, failures = store.sources(), store.failures()
     seen: set[str] = set()
+    closed: list[Path] = []
+    moved: set[str] = set()
     to_read: dict[Path, Source] = {}
     for path in _files(roots):
+        if not _is_text(str(path)):
+            report.failed.append(_unnamed(path))
+            continue
         seen.add(str(path))
         before = known.get(str(path))
         try:
@@ -66,19 +72,21 @@ def sync(
             if failure is not None and (failure.size, failure.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                 report.failed.append(failure)
                 continue
-            found = Source(str(path), _digest(path), stat.st_size, stat.st_mtime_ns)
+            found = Source(str(path), _digest(path, stat.st_size), stat.st_size, stat.st_mtime_ns)
         except OSError as error:
-            report.failed.append(Failure(str(path), 0, 0, "unreadable", f"{path} cannot be read: {error.strerror}.", None))
+            sentence = f"{path} cannot be read: {error.strerror}."
+            report.failed.append(Failure(str(path), 0, 0, "unreadable", sentence, "check its permissions"))
+            closed.append(path)  # a folder, perhaps: what is in it is not gone, only out of sight
             continue
         if store.has(found.document):
-            _count_link(report, before, found, known)
+            _count_link(report, before, found, known, moved)
             store.link(found)
         else:
             to_read[path] = found
     _read(to_read, known, store, choose_embedder, progress, jobs, report)
-    gone = [path for path in known if path not in seen and _is_under(path, roots)]
+    gone = [path for path in known if path not in seen and _is_under(path, roots) and not _is_under(path, closed)]
     store.unlink(gone)
-    report.removed = len(gone) - report.moved
+    report.removed = len(set(gone) - moved)
     store.forget_failures(path for path in failures if path not in seen and _is_under(path, roots))
     return report
 
@@ -101,7 +109,8 @@ def _read(
             source = to_read[path]
             if isinstance(result, ReadError):
                 failure = Failure(source.path, source.size, source.mtime_ns, result.reason, result.message, result.hint)
-                store.set_failure(failure)
+                if result.reason != "crashed":  # that may have been the machine's doing, so it is tried again
+                    store.set_failure(failure)
                 report.failed.append(failure)
             else:
                 assert embedder is not None
@@ -139,17 +148,24 @@ def _in_context(document: Document, span: Span) -> str:
     return heading + document.text[span.start : span.end]
 
 
-def _count_link(report: SyncReport, before: Source | None, found: Source, known: dict[str, Source]) -> None:
-    """Whether a file whose bytes are known is a touched file, a changed one, a moved one or a further copy."""
+def _count_link(report: SyncReport, before: Source | None, found: Source, known: dict[str, Source], moved: set[str]) -> None:
+    """Whether a file whose bytes are known is a touched file, a changed one, a moved one or a further copy.
+
+    `moved` collects the paths that files were moved from.
+    """
     if before is not None:
         if before.document == found.document:
             report.unchanged += 1
         else:
             report.updated += 1
-    elif any(source.document == found.document and not Path(source.path).exists() for source in known.values()):
-        report.moved += 1
-    else:
+        return
+    twins = (source.path for source in known.values() if source.document == found.document and source.path not in moved)
+    left = next((path for path in twins if not Path(path).exists()), None)
+    if left is None:
         report.added += 1
+    else:
+        report.moved += 1
+        moved.add(left)
 
 
 def _files(roots: Iterable[Path]) -> Iterator[Path]:
@@ -170,6 +186,21 @@ def _is_under(path: str, roots: Iterable[Path]) -> bool:
     return any(Path(path).is_relative_to(root) for root in roots)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, size: int) -> str:
+    """The sha256 of a file, or nothing for one that is too large to be read anyway."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest() if size <= Limits().file_bytes else ""
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name can be written down: on Linux it may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnamed(path: Path) -> Failure:
+    shown = str(path).encode(errors="backslashreplace").decode()
+    return Failure(shown, 0, 0, "unreadable", f"the name of {shown} is not valid text.", "rename it")

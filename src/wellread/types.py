@@ -263,7 +263,7 @@ def place(citation: Citation) -> str:
     where = [citation.title]
     if citation.page is not None:
         where.append(f"p. {citation.page.label}")
-    elif citation.section:
+    elif citation.section and citation.section != citation.title:
         where.append(citation.section)
     return ", ".join(where)
 

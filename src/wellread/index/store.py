@@ -76,7 +76,7 @@ class Store:
             raise LibraryError(f"{path} cannot be opened: {error}.", hint="check that the folder exists and is yours") from error
         try:
             with self._errors():
-                self._db.execute("pragma journal_mode = wal")
+                self._log_ahead(wait_seconds)
                 self._db.execute("pragma synchronous = full")
                 self._db.execute("pragma foreign_keys = on")
                 migrate(self._db, name=str(path.parent))
@@ -325,6 +325,18 @@ class Store:
         return [{"id": row[0], "at": row[1], "kind": row[2], "question": row[3]} for row in rows]
 
     # --- inside
+
+    def _log_ahead(self, wait_seconds: float) -> None:
+        """Use the write-ahead log. SQLite waits for nobody when a new file is switched to it, so the waiting is done here."""
+        until = time.monotonic() + wait_seconds
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(0.02)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -45,9 +46,12 @@ class Wire:
         os.close(nothing)
 
     def say(self, **message: Any) -> None:
-        with self._lock:
-            self._out.write(json.dumps(message).encode() + b"\n")
-            self._out.flush()
+        try:
+            with self._lock:
+                self._out.write(json.dumps(message).encode() + b"\n")
+                self._out.flush()
+        except BrokenPipeError:
+            threading.Event().wait()  # the parent is gone: the inbox is about to clear up and end this process
 
     def hear(self) -> dict[str, Any] | None:
         """The next message of the parent; None when it is gone."""
@@ -75,9 +79,7 @@ class Inbox:
             else:
                 self.requests.put(message)
         # The parent is gone. Native code may be running, so no ordinary exit: leave at once, and leave nothing behind.
-        for left in self._private.glob("*"):
-            left.unlink(missing_ok=True)
-        self._private.rmdir()
+        shutil.rmtree(self._private, ignore_errors=True)
         os._exit(0)
 
 
