@@ -3,11 +3,11 @@
     python bench/first_token.py [DOCUMENT] [--question Q ...] [--repeats 5] [--langchain-python PATH] [--json FILE]
 
 Each subject runs in a fresh process, one after another in turn, on one thread, with the same weights, the same number of new tokens
-and an index that is already made. Its first question is the cold one (a cold process: the files may be in the system's cache), the
-others are warm. The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, whose
-first token comes sooner than that of the llama.cpp wheel; its Python needs langchain-community, langchain-huggingface,
-sentence-transformers, faiss-cpu and pypdf, and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do
-on the command line; the model must be a GGUF from the catalogue.
+and an index that is already made. Its first question is the cold one (a cold process: files may be in the system's cache), the others
+are warm. The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the
+first token comes sooner than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, pypdf,
+sentence-transformers and faiss-cpu, and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the
+command line; the model must be a GGUF from the catalogue.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ for the model) · prefill: from the engine getting the prompt to its first text"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One question to one subject. Times are in seconds, `first` and `whole` from the process's start if `cold`, else from asking."""
+    """One question to one subject, in seconds. `first` and `whole` count from the start of the process if `cold`, else from asking."""
 
     subject: str
     repeat: int
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is run, and with what: `job` is what every subject is told, `shared` the share of each prompt that an earlier one had."""
+    """What is run, and with what: `job` is what every subject is told, `shared` the share of each prompt an earlier one had."""
 
     subjects: Sequence[tuple[str, str, str]]
     """(label, subject, engine)"""

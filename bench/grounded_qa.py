@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--mode", default="auto")
+    parser.add_argument("--evidence-tokens", type=int, default=wellread.Options.evidence_tokens)
     parser.add_argument("--out", type=Path, help="write one JSON object per question here")
     arguments = parser.parse_args()
     opener = gzip.open if arguments.questions.suffix == ".gz" else open
@@ -46,7 +47,7 @@ def main() -> None:
         chinese = any("\u4e00" <= char <= "\u9fff" for char in questions[0]["question"])
         embedder = parts.embedder(parts.embedder_for(chinese=chinese))
         for at, question in enumerate(questions, start=1):
-            rows.append(judged(question, embedder, parts, wellread.Options(mode=arguments.mode)))
+            rows.append(judged(question, embedder, parts, wellread.Options(mode=arguments.mode, evidence_tokens=arguments.evidence_tokens)))
             if at % 25 == 0:
                 print(f"{at} of {len(questions)}", file=sys.stderr, flush=True)
     if arguments.out:

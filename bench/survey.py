@@ -74,9 +74,8 @@ def report(rows: list[dict]) -> None:
     print("              answered  refused")
     for name, group in (("answerable", answerable), ("unanswerable", others)):
         print(f"{name:<13} {sum(row['answered'] for row in group):>8} {sum(not row['answered'] for row in group):>8}")
-    print(
-        f"answers that cite the evidence page: {sum(row['cites page'] for row in answerable)} of {sum(row['answered'] for row in answerable)}"
-    )
+    cites, answered = sum(row["cites page"] for row in answerable), sum(row["answered"] for row in answerable)
+    print(f"answers that cite the evidence page: {cites} of {answered}")
     points = [row["key points"] for row in answerable if row["key points"] is not None]
     print(f"words of the key points in the answers (English questions, refusals count 0): {sum(points) / len(points):.3f}")
 

@@ -10,7 +10,7 @@ from wellread.cite import SUPPORTED, Evidence, check
 from wellread.errors import ContextOverflow, UsageError, suggest
 from wellread.evidence import Selection, lead, select
 from wellread.index.store import Store
-from wellread.models.base import ChatModel, Embedder
+from wellread.models.base import ChatModel, Embedder, Writer
 from wellread.prompts import STOP, answer_prompt, refusal
 from wellread.sentences import sentence_spans
 from wellread.trace import Recorder
@@ -61,14 +61,6 @@ class Options:
             raise UsageError(
                 f'there is no answer mode "{self.mode}".', hint=suggest(self.mode, MODES) or f"choose one of {', '.join(MODES)}"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """The chat model that may write the answer, and the languages it can write (None: any)."""
-
-    model: ChatModel
-    languages: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)

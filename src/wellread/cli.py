@@ -6,14 +6,16 @@ A command is a function of its parsed arguments. What it needs is imported insid
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from wellread.errors import UsageError, WellreadError, suggest
+from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, suggest
 
 if TYPE_CHECKING:
     from wellread.answer import Options
@@ -47,30 +49,42 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (it lives as long as we do)
     try:
-        parsed, unknown = _parser().parse_known_args(arguments)
-        if unknown:
-            parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return int(parsed.run(parsed))
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        return code
     except WellreadError as error:
-        print(f"wellread: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     except KeyboardInterrupt:
         print("\nwellread: stopped; what was done is kept.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: that is its right
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has to go somewhere
         return OK
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        print(f"wellread: {error.strerror or error}{where}.", file=sys.stderr)
-        print(
-            "hint: " + ("free some space and run the same command again" if error.errno == 28 else "check the path and its permissions"),
-            file=sys.stderr,
-        )
-        return FAILED
+        if error.errno == errno.ENOSPC:
+            return _failed(DiskFull(f"there is no room left on the disk{where}.", hint="free some space and run the same command again"))
+        return _failed(WellreadError(f"{error.strerror or error}{where}.", hint="check the path and its permissions"))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    for argument in arguments:
+        if not argument.isascii() and argument != argument.encode(errors="replace").decode():
+            raise UsageError(f"{argument.encode(errors='backslashreplace').decode()} is not valid text.", hint="write it in UTF-8")
+    parsed, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return int(parsed.run(parsed))
+
+
+def _failed(error: WellreadError) -> int:
+    print(f"wellread: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code
 
 
 # --- arguments
@@ -146,6 +160,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
     screen = Screen()
     with _parts(arguments, screen) as parts:
+        _check_place(arguments, parts)
         if options.mode != "extract":
             parts.writer()  # it loads while the files are looked at
         library, report = _opened(arguments, parts, screen)
@@ -168,17 +183,20 @@ def _chat(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     screen = Screen()
     with _parts(arguments, screen) as parts:
+        _check_place(arguments, parts)
         if options.mode != "extract":
             parts.writer()
         library, _ = _opened(arguments, parts, screen)
         with library:
             history: list[tuple[str, str]] = []
+            code = OK
             screen.say("Ask about your documents; an empty line or Ctrl-D ends.")
             while (question := screen.question()) is not None:
                 try:
                     answer = screen.answer(library.stream(question, options=options, history=history), live=not arguments.json)
-                except UsageError as error:
+                except (UsageError, ModelError) as error:  # the next question may fare better
                     screen.say(str(error))
+                    code = PARTIAL
                     continue
                 if arguments.json:
                     from wellread.record import answer_json
@@ -186,12 +204,15 @@ def _chat(arguments: argparse.Namespace) -> int:
                     _print_json(answer_json(answer), compact=True)
                 if not answer.refused:
                     history.append((question, answer.text))
-    return OK
+    return code
 
 
 def _add(arguments: argparse.Namespace) -> int:
+    from wellread.library import check_source
     from wellread.terminal import Screen
 
+    for path in arguments.paths:
+        check_source(path)
     screen = Screen()
     with _parts(arguments, screen) as parts, _named(arguments, parts) as library:
         report = library.add(*arguments.paths, progress=screen.progress)
@@ -324,24 +345,31 @@ def _named(arguments: argparse.Namespace, parts: Parts) -> Library:
 
 def _existing(arguments: argparse.Namespace, parts: Parts) -> Library:
     """The library, if there is one: looking into a library that does not exist makes none."""
-    from wellread.library import folder_of
+    if not _sources(arguments):
+        _check_place(arguments, parts)
+    return _named(arguments, parts)
 
+
+def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
+    """Raise `UsageError` unless the files to ask, or the library, are there."""
+    from wellread.library import check_source, folder_of
+
+    sources = _sources(arguments)
+    for source in sources:
+        check_source(source)
     folder = folder_of(parts.settings.library)
-    if not _sources(arguments) and not (folder / "library.db").exists():
+    if not sources and not (folder / "library.db").exists():
         near = suggest(folder.name, [path.name for path in folder.parent.glob("*.wellread")])
         raise UsageError(f"there is no library {folder}.", hint=near or "make one with: wellread add PATH, or ask files directly with --in")
-    return _named(arguments, parts)
 
 
 def _opened(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> tuple[Library, SyncReport | None]:
     """The library to ask, brought into step first when it is that of `--in`."""
+    _check_place(arguments, parts)
     sources = _sources(arguments)
-    if not sources:
-        return _existing(arguments, parts), None
-    for source in sources:
-        if not Path(source).expanduser().exists():
-            raise UsageError(f"there is no file or folder {source}.", hint="check the spelling")
     library = _named(arguments, parts)
+    if not sources:
+        return library, None
     try:
         report = library.add(*sources, progress=screen.progress)
         screen.failures(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -136,7 +137,7 @@ class Library:
         if not query.strip():
             raise UsageError("the query is empty.", hint='search for something, as in: wellread search "solar panels"')
         embedder = self._embedder()
-        return [] if embedder is None else retrieve(query, self._ready_index(embedder), embedder, limit=limit)
+        return [] if embedder is None else retrieve(query, self._index_to_read(embedder), embedder, limit=limit)
 
     def ask(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Answer:
         """Answer a question from the documents; every sentence is checked against the words it rests on."""
@@ -156,7 +157,7 @@ class Library:
         writer = None if options.mode == "extract" else self.parts.writer()
         with recorder.step("retrieve") as data:
             asked = standalone(question, history, writer.model if writer else None)
-            hits = retrieve(asked, self._ready_index(embedder), embedder)
+            hits = retrieve(asked, self._index_to_read(embedder), embedder)
             data |= {"query": asked, "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits]}
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
@@ -208,12 +209,27 @@ class Library:
 
     def _ready_index(self, embedder: Embedder) -> Index:
         """The indexes, level with the database."""
-        with _exclusive(self.folder / "index.lock", self.folder, _INDEX_WAIT_SECONDS):
-            if self._index is None:
-                keyword = KeywordIndex(self.folder / "index" / "keyword")
-                self._index = Index(self.store, keyword, VectorIndex(self.folder / "index" / "vector", embedder.dimensions))
-            self._index.keyword.catch_up(self.store)
-            self._index.vector.catch_up(self.store)
+        with _exclusive(self.folder / "index.lock", self.folder, _INDEX_WAIT_SECONDS), _writable(self.folder):
+            index = self._index_as_it_is(embedder)
+            index.keyword.catch_up(self.store)
+            index.vector.catch_up(self.store)
+        return index
+
+    def _index_to_read(self, embedder: Embedder) -> Index:
+        """The indexes, level with the database; on a full disk, as far as they are written."""
+        try:
+            return self._ready_index(embedder)
+        except DiskFull:
+            with _writable(self.folder):
+                index = self._index_as_it_is(embedder)
+                index.keyword.stay_behind()
+            index.vector.stay_behind(self.store)
+            return index
+
+    def _index_as_it_is(self, embedder: Embedder) -> Index:
+        if self._index is None:
+            keyword = KeywordIndex(self.folder / "index" / "keyword")
+            self._index = Index(self.store, keyword, VectorIndex(self.folder / "index" / "vector", embedder.dimensions))
         return self._index
 
 
@@ -257,5 +273,20 @@ def _exclusive(lock: Path, folder: Path, wait_seconds: float) -> Iterator[None]:
             by = f"process {busy.pid}" if busy.pid else "another process"
             raise LibraryLocked(f"{folder} is being written to by {by}.", hint="try again when that one is done") from None
         except OSError as error:
-            raise LibraryError(f"{folder} cannot be written to: {error.strerror}.", hint="check the permissions of the folder") from error
+            raise _refused(folder, error) from error
         yield
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """The system's errors as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> LibraryError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"there is no room left on the disk of {folder}.", hint="free some space and run the same command again")
+    return LibraryError(f"{folder} cannot be written to: {error.strerror}.", hint="check the permissions of the folder")

@@ -6,10 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from wellread.answer import Writer
 from wellread.config import Settings
 from wellread.errors import UsageError
-from wellread.models.base import ChatModel, Embedder
+from wellread.models.base import ChatModel, Embedder, Writer
 from wellread.models.catalog import Entry, canonical, find
 from wellread.models.files import ModelStore, Pulled
 from wellread.types import Progress

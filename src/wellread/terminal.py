@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wellread.sync import SyncReport
 from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, place
+
+if TYPE_CHECKING:
+    from wellread.sync import SyncReport
 
 _SHOW_AFTER_SECONDS = 0.7
 _QUOTE_CHARS = 240

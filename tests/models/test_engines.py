@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
 from wellread.models.engines import LocalChat, default_threads, open_chat
-from wellread.models.gguf import write_f16
 from wellread.models.openvino import _Detokeniser, _StopCutter
 from wellread.models.schema import check_schema
+from wellread.models.weights import write_f16
 from wellread.types import Message, ModelRef, Sampling
 
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wellread.errors import ModelError
-from wellread.models.gguf import load_tensor, read_gguf, readable, write_f16
+from wellread.models.gguf import read_gguf, readable
+from wellread.models.weights import load_tensor, write_f16
 
 
 def smollm2() -> Path | None:

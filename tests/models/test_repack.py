@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wellread.models.engines import open_chat
-from wellread.models.gguf import load_tensor, read_gguf
+from wellread.models.gguf import read_gguf
 from wellread.models.repack import blocks_of, values
+from wellread.models.weights import load_tensor
 from wellread.models.worker import EngineProcess
 from wellread.types import Message, Sampling
 

@@ -7,11 +7,14 @@ engine, which leaves other scripts alone.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from typing import Any
 
+from wellread.errors import DiskFull, LibraryError
 from wellread.index.store import Store
 from wellread.words import asked_words, words
 
@@ -27,6 +30,24 @@ class KeywordHits:
 
     scores: dict[int, float]
     coverage: float
+
+
+def _is_damage(error: BaseException) -> bool:
+    """tantivy raises ValueError for damage that it looks for, and panics (which is no Exception) over the rest."""
+    return isinstance(error, (ValueError, OSError)) or type(error).__name__ == "PanicException"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Damage that a search comes upon, as an error of ours."""
+    try:
+        yield
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
+        raise LibraryError(
+            f"the keyword index is damaged: {error}.", hint="delete the folder `index` in the library: it is made anew from the rest"
+        ) from error
 
 
 class KeywordIndex:
@@ -60,25 +81,23 @@ class KeywordIndex:
             self._fresh_folder()
             since = 0
         self._index = self._opened()
-        import tantivy
-
-        writer = self._index.writer(_HEAP_BYTES, num_threads=1)
-        for chunk in store.removed_since(since):
-            writer.delete_documents("chunk", chunk)
-        for row in store.index_rows(since):
-            if since:
-                writer.delete_documents("chunk", row.chunk)
-            document = tantivy.Document()
-            document.add_integer("chunk", row.chunk)
-            document.add_text("words", " ".join(words(f"{row.context}\n{row.text}")))
-            writer.add_document(document)
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            self._write(store, since)
+        except ValueError as error:  # what tantivy raises for anything that goes wrong with its files
+            raise DiskFull(
+                f"the keyword index in {self._folder} could not be written: {error}.",
+                hint="the disk may be full; free some space and run the same command again",
+            ) from error
         self._index.reload()
         _write_atomically(self._folder / "change", f"{identity} {change}")
         self._level = (identity, change)
         return True
 
+    def stay_behind(self) -> None:
+        """Open what is written without catching up, for a disk that has no room for more."""
+        self._index, self._level = self._opened(), None
+
+    @_told()
     def search(self, query: str, *, limit: int) -> KeywordHits:
         """The best `limit` chunks for a query. A query whose words are all unknown finds nothing."""
         import tantivy
@@ -101,6 +120,7 @@ class KeywordIndex:
         best = self._matched(searcher, known, int(ids[0]))
         return KeywordHits(scores, sum(weights[term] for term in best) / sum(weights.values()))
 
+    @_told()
     def scores(self, query: str, chunks: list[int]) -> dict[int, float]:
         """BM25 of given chunks for a query; chunks that share no word with it are left out."""
         import tantivy
@@ -117,6 +137,25 @@ class KeywordIndex:
         found = searcher.search(both, limit=len(chunks), count=False).hits
         ids = searcher.fast_field_values("chunk", [address for _, address in found])
         return {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
+
+    def _write(self, store: Store, since: int) -> None:
+        import tantivy
+
+        writer = self._index.writer(_HEAP_BYTES, num_threads=1)
+        try:
+            for chunk in store.removed_since(since):
+                writer.delete_documents("chunk", chunk)
+            for row in store.index_rows(since):
+                if since:
+                    writer.delete_documents("chunk", row.chunk)
+                document = tantivy.Document()
+                document.add_integer("chunk", row.chunk)
+                document.add_text("words", " ".join(words(f"{row.context}\n{row.text}")))
+                writer.add_document(document)
+            writer.commit()
+            writer.wait_merging_threads()
+        finally:
+            del writer  # or a traceback would keep it, and the lock that it holds
 
     def _matched(self, searcher: Any, terms: list[str], chunk: int) -> list[str]:
         """Which of the terms a chunk holds."""
@@ -151,7 +190,9 @@ class KeywordIndex:
         try:
             index = tantivy.Index(self._schema, path=str(self._folder))
             index.searcher().doc_freq("words", "a")  # opens what is otherwise opened by the first search
-        except (ValueError, OSError):  # files missing or damaged: all of it is derived
+        except BaseException as error:  # files missing or damaged: all of it is derived
+            if not _is_damage(error):
+                raise
             self._fresh_folder()
             index = tantivy.Index(self._schema, path=str(self._folder))
         index.register_tokenizer("wellread", self._analyzer)

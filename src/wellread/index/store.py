@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from wellread.errors import DiskFull, LibraryError, LibraryLocked
-from wellread.index.migrations import migrate
+from wellread.index.migrations import SCHEMA_VERSION, migrate
 from wellread.types import Chunk, Document, Page, Section, Span
 
 _BATCH = 500
+_LEAST_ROOM = 1 << 20
+"""Bytes free below which a disk counts as full: SQLite calls it an input/output error when it finds no room for its own files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,14 @@ class IndexRow:
 
 
 class Store:
-    """One open `library.db`. Use it from one thread; any number of processes may read while one writes."""
+    """One open `library.db`. Use it from one thread; any number of processes may read while one writes.
+
+    Where nothing can be written (a full disk, a folder that is not ours) it can still be read; what would write raises then.
+    """
 
     def __init__(self, path: Path, *, wait_seconds: float = 10.0) -> None:
         self.path = path
+        self._refusal: LibraryError | None = None
         try:
             self._db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
         except sqlite3.OperationalError as error:
@@ -80,6 +87,10 @@ class Store:
                 self._db.execute("pragma synchronous = full")
                 self._db.execute("pragma foreign_keys = on")
                 migrate(self._db, name=str(path.parent))
+        except LibraryError as error:
+            self._db.close()
+            self._db = self._for_reading(error)
+            self._refusal = error
         except BaseException:
             self._db.close()
             raise
@@ -326,6 +337,25 @@ class Store:
 
     # --- inside
 
+    def _for_reading(self, error: LibraryError) -> sqlite3.Connection:
+        """The database as it is, without the files that SQLite makes beside it. Raises `error` where it cannot be had like that."""
+        log = self.path.with_name(self.path.name + "-wal")
+        idle = not log.exists() or not log.stat().st_size  # otherwise the log holds a part of it, and may be growing
+        address = f"{self.path.absolute().as_uri()}?{'immutable=1' if idle else 'mode=ro'}"
+        if isinstance(error, LibraryLocked):
+            raise error
+        try:
+            db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError:
+            raise error from None
+        try:
+            if db.execute("pragma user_version").fetchone()[0] == SCHEMA_VERSION:
+                return db
+        except sqlite3.DatabaseError:
+            pass
+        db.close()
+        raise error
+
     def _log_ahead(self, wait_seconds: float) -> None:
         """Use the write-ahead log. SQLite waits for nobody when a new file is switched to it, so the waiting is done here."""
         until = time.monotonic() + wait_seconds
@@ -351,21 +381,18 @@ class Store:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return LibraryLocked(f"{name} is being written to by another process.", hint="try again when that one is done")
-        if code.startswith("SQLITE_FULL"):
+        if code.startswith("SQLITE_FULL") or (code.startswith("SQLITE_IOERR") and shutil.disk_usage(name).free < _LEAST_ROOM):
             return DiskFull(f"there is no room left on the disk of {name}.", hint="free some space and run the same command again")
-        if code.startswith("SQLITE_READONLY"):
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             return LibraryError(f"{name} cannot be written to.", hint="check the permissions of the folder")
         if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return LibraryError(
-                f"{name}/{self.path.name} is damaged: {error}.",
-                hint="restore it from a backup, or add the files again to a new library",
-            )
+            return self._damaged(str(error))
         if code.startswith("SQLITE_IOERR"):
-            return DiskFull(
-                f"{name} could not be written: {error}.",
-                hint="the disk may be full; free some space and run the same command again",
-            )
-        return LibraryError(f"{name}: {error}.")
+            return LibraryError(f"{name} could not be read or written: {error}.", hint="check that its disk is well")
+        return LibraryError(f"{name} failed: {error}.", hint="try again; if that does not help, the library may be damaged")
+
+    def _damaged(self, what: str) -> LibraryError:
+        return LibraryError(f"{self.path} is damaged: {what}.", hint="restore it from a backup, or add the files again to a new library")
 
     @contextmanager
     def _read(self) -> Iterator[None]:
@@ -382,10 +409,15 @@ class Store:
     @contextmanager
     def _write(self, *, counts: bool = True) -> Iterator[int]:
         """One transaction; yields the number of this change. All of it happens or none of it."""
+        if self._refusal is not None:
+            raise self._refusal
         with self._errors():
             self._db.execute("begin immediate")
             try:
-                change = int(self._db.execute("select value from meta where key = 'change'").fetchone()[0]) + 1
+                row = self._db.execute("select value from meta where key = 'change'").fetchone()
+                if row is None:
+                    raise self._damaged("its change counter is missing")
+                change = int(row[0]) + 1
                 yield change
                 if counts:
                     self._db.execute("update meta set value = ? where key = 'change'", (change,))
@@ -404,7 +436,10 @@ class Store:
 
     def _text(self, document: str, cache: dict[str, str]) -> str:
         if document not in cache:
-            cache[document] = self._db.execute("select text from texts where document = ?", (document,)).fetchone()[0]
+            row = self._db.execute("select text from texts where document = ?", (document,)).fetchone()
+            if row is None:
+                raise self._damaged("a text is missing")
+            cache[document] = row[0]
         return cache[document]
 
     def _drop_chunks(self, document: str, change: int) -> None:

@@ -34,11 +34,9 @@ class VectorIndex:
         Rows are appended first and counted in `state.json` last, so a torn append is never read. The state is read anew each time:
         another process may have written in between.
         """
-        identity, change = store.identity, store.change
+        change = store.change
         loaded = (self._identity, self._change, self._rows, self._written)
-        self._identity, self._change, self._rows, self._written = self._state()
-        if self._identity != identity or self._change > change:  # nothing yet, or the database was replaced by another or an older one
-            self._identity, self._change, self._rows, self._written = identity, 0, 0, 0
+        self._take_state(store)
         changed = self._change != change
         if not changed and loaded == (self._identity, self._change, self._rows, self._written):
             return False
@@ -52,6 +50,11 @@ class VectorIndex:
         if changed:
             self._save()
         return changed
+
+    def stay_behind(self, store: Store) -> None:
+        """Load what is written without catching up, for a disk that has no room for more."""
+        self._take_state(store)
+        self._load(frozenset(store.removed_since(self._written)))
 
     def search(self, vector: np.ndarray, store: Store, *, limit: int) -> dict[int, float]:
         """Cosine of the best `limit` chunks to a query vector (float32 [d], L2-normalised)."""
@@ -77,6 +80,13 @@ class VectorIndex:
             return {}
         matrix = np.stack(list(stored.values()))
         return dict(zip(stored, (matrix @ vector).tolist(), strict=True))
+
+    def _take_state(self, store: Store) -> None:
+        """Read anew how much is written of what this store holds."""
+        self._identity, self._change, self._rows, self._written = self._state()
+        if self._identity != store.identity or self._change > store.change:
+            # nothing yet, or the database was replaced by another or an older one
+            self._identity, self._change, self._rows, self._written = store.identity, 0, 0, 0
 
     def _append(self, store: Store, since: int, until: int) -> None:
         at = self._rows

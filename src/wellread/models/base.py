@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
-
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wellread.types import Delta, Message, ModelRef, Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ChatModel(Protocol):
@@ -51,3 +53,11 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
         """Vectors of shape [len(texts), dimensions], float32, L2-normalised. `query` matters to models that tell questions apart."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The chat model that may write the answer, and the languages it can write (None: any)."""
+
+    model: ChatModel
+    languages: tuple[str, ...] | None = None

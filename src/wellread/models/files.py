@@ -145,9 +145,7 @@ class ModelStore:
         path = self._manifest(full)
         if not path.is_file():
             near = suggest(full, [pulled.name for pulled in self.list()])
-            raise UsageError(
-                f'There is no model "{name}" in {self.root}.', hint=near or "`wellread models list` shows what is there"
-            )
+            raise UsageError(f'There is no model "{name}" in {self.root}.', hint=near or "`wellread models list` shows what is there")
         with locked(self.root / "locks" / "store"):
             try:
                 mine = {file.sha256 for file in self._read(path).files}
@@ -316,18 +314,14 @@ class ModelStore:
         """What a manifest says. Raises `ModelError` when it is not one."""
         try:
             record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            files = tuple(
-                StoredFile(path=self.blob(item["sha256"]), **{key: item[key] for key in _FILE_KEYS}) for item in record["files"]
-            )
+            files = tuple(StoredFile(path=self.blob(item["sha256"]), **{key: item[key] for key in _FILE_KEYS}) for item in record["files"])
             words = {key: record[key] for key in ("kind", "licence", "description", "revision")}
             if not any(file.role == "model" for file in files) or record["schema"] != 1:
                 raise ValueError("no model in it")
             name = f"{path.parent.name}:{path.stem}"
             return Pulled(name=name, **words, languages=tuple(record["languages"]), files=files, modified=path.stat().st_mtime)
         except (ValueError, KeyError, TypeError, OSError, ModelError) as error:
-            raise ModelError(
-                f"{path} cannot be read.", hint="delete that file and pull the model again; its weights are kept"
-            ) from error
+            raise ModelError(f"{path} cannot be read.", hint="delete that file and pull the model again; its weights are kept") from error
 
     def _collect(self, mine: set[str], needed: set[str]) -> int:
         """Delete blobs, derived files and unfinished downloads of `mine`, and forgotten ones of others; the bytes freed."""

@@ -1,4 +1,4 @@
-"""Reading GGUF model files: header, metadata, tensor table, and the plain quantisations as numbers.
+"""Reading GGUF model files: header, metadata and tensor table.
 
 The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. A model file is untrusted input: every count,
 length and offset is checked against the size of the file before it is used, because files that lie about them have been used to
@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from wellread.errors import ModelError
-
-Floats = npt.NDArray[np.float32]
 
 _SCALARS: dict[int, tuple[str, int]] = {
     0: ("<B", 1),
@@ -70,7 +65,9 @@ _TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
 }
-_MOSTLY_F16 = 1  # general.file_type of a file whose matrices are F16
+PLAIN_TYPES = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
+"""The tensor types that we can turn into numbers ourselves."""
+
 _END_TOKENS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<EOT>", "[EOT]"}
 _CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type
 
@@ -134,55 +131,9 @@ def read_gguf(path: Path) -> Gguf:
         raise ModelError(f"{path.name} cannot be read as a model file: {error}.") from error
 
 
-def load_tensor(gguf: Gguf, tensor: Tensor) -> np.ndarray:
-    """The numbers of one tensor as float32, in `tensor.shape`. Raises `ModelError` for a quantisation this reader does not know."""
-    decode = _DECODERS.get(tensor.type)
-    if decode is None:
-        raise ModelError(
-            f'{tensor.type} weights (tensor "{tensor.name}") are not supported by the OpenVINO engine.',
-            hint="use --engine llamacpp",
-        )
-    raw = np.fromfile(gguf.path, np.uint8, count=tensor.size, offset=tensor.offset)
-    if len(raw) != tensor.size:
-        raise ModelError(f"{gguf.path.name} became shorter while it was read.")
-    return decode(raw).reshape(tensor.shape)
-
-
 def readable(gguf: Gguf) -> bool:
-    """Whether `load_tensor` knows every tensor of the file."""
-    return all(tensor.type in _DECODERS for tensor in gguf.tensors)
-
-
-def write_f16(source: Path, target: Path) -> None:
-    """Write a GGUF whose matrices are F16 and whose one-dimensional tensors are F32; the metadata stays as it was.
-
-    Raises `ModelError` for a quantisation that cannot be read, or a weight beyond what F16 holds.
-    """
-    gguf = read_gguf(source)
-    alignment = _alignment(gguf.metadata, source)
-    with source.open("rb") as file:
-        head = bytearray(file.read(gguf.metadata_end))
-    if "general.file_type" in gguf.places:
-        struct.pack_into("<I", head, gguf.places["general.file_type"], _MOSTLY_F16)
-    table, at = bytearray(), 0
-    for tensor in gguf.tensors:
-        flat = len(tensor.shape) == 1
-        name = tensor.name.encode()
-        table += struct.pack("<Q", len(name)) + name + struct.pack("<I", len(tensor.shape))
-        table += struct.pack(f"<{len(tensor.shape)}Q", *reversed(tensor.shape)) + struct.pack("<IQ", 0 if flat else 1, at)
-        at += _padded(_count(tensor.shape) * (4 if flat else 2), alignment)
-    with target.open("wb") as out:
-        out.write(head + table)
-        _pad(out, alignment)
-        for tensor in gguf.tensors:
-            values = load_tensor(gguf, tensor)
-            if len(tensor.shape) > 1:
-                with np.errstate(over="ignore"):
-                    values = values.astype(np.float16)
-                if not np.isfinite(values).all():
-                    raise ModelError(f'the weights of "{tensor.name}" do not fit in 16 bits.', hint="use --engine llamacpp")
-            out.write(values.tobytes())
-            _pad(out, alignment)
+    """Whether `wellread.models.weights` can decode every tensor of the file."""
+    return all(tensor.type in PLAIN_TYPES for tensor in gguf.tensors)
 
 
 class _Cursor:
@@ -220,8 +171,8 @@ class _Cursor:
     def tensors(self, count: int, metadata: Mapping[str, Any]) -> Iterator[Tensor]:
         self.room_for(count, 32, "tensors")
         rows = [self.tensor_row() for _ in range(count)]
-        alignment = _alignment(metadata, self.path)
-        start, names = _padded(self.at, alignment), set()
+        step = alignment(metadata, self.path)
+        start, names = padded(self.at, step), set()
         for name, shape, kind, offset in rows:
             if name in names:
                 raise self.broken(f'the tensor "{name}" is there twice')
@@ -229,8 +180,8 @@ class _Cursor:
             label, block, size_of_block = _TENSOR_TYPES.get(kind, (f"type {kind}", 1, 0))
             if shape[-1] % block:
                 raise self.broken(f'rows of {shape[-1]} numbers of "{name}" do not divide into blocks of {block}')
-            size = _count(shape) // block * size_of_block
-            if offset % alignment or start + offset + size > len(self.data):
+            size = element_count(shape) // block * size_of_block
+            if offset % step or start + offset + size > len(self.data):
                 raise self.broken(f'the data of "{name}" lie outside the file')
             yield Tensor(name, shape, label, start + offset, size)
 
@@ -261,7 +212,7 @@ class _Cursor:
             raise self.broken(f"metadata type {kind} is unknown")
         code, width = _SCALARS[kind]
         self.room_for(count, width, "numbers")
-        return np.frombuffer(self.take(count * width), code).tolist()
+        return list(struct.unpack(f"<{count}{code[1]}", self.take(count * width)))
 
     def scalar(self, kind: int) -> Any:
         if kind not in _SCALARS:
@@ -305,78 +256,22 @@ class _Cursor:
         return ModelError(f"{self.path.name} is not a sound GGUF file: {why}.", hint="fetch the model again")
 
 
-def _alignment(metadata: Mapping[str, Any], path: Path) -> int:
+def alignment(metadata: Mapping[str, Any], path: Path) -> int:
+    """Every tensor begins at a multiple of so many bytes."""
     value = metadata.get("general.alignment", 32)
     if not isinstance(value, int) or value < 8 or value > 1 << 20 or value & (value - 1):
         raise ModelError(f"{path.name} is not a sound GGUF file: an alignment of {value!r}.")
     return value
 
 
-def _count(shape: tuple[int, ...]) -> int:
+def element_count(shape: tuple[int, ...]) -> int:
+    """How many numbers a tensor of a shape holds."""
     count = 1
     for side in shape:
         count *= side
     return count
 
 
-def _padded(length: int, alignment: int) -> int:
-    return -(-length // alignment) * alignment
-
-
-def _pad(out: BinaryIO, alignment: int) -> None:
-    out.write(bytes(-out.tell() % alignment))
-
-
-def _half(blocks: np.ndarray, at: int) -> Floats:
-    return np.ascontiguousarray(blocks[:, at : at + 2]).view(np.float16).astype(np.float32)
-
-
-def _nibbles(packed: np.ndarray) -> np.ndarray:
-    """A block of 32 four-bit numbers: the low halves of its 16 bytes, then the high halves."""
-    return np.concatenate([packed & 15, packed >> 4], axis=1)
-
-
-def _fifth_bits(blocks: np.ndarray, at: int) -> npt.NDArray[np.uint8]:
-    bits = np.ascontiguousarray(blocks[:, at : at + 4])
-    return np.unpackbits(bits, axis=1, bitorder="little") << np.uint8(4)
-
-
-def _q4_0(raw: np.ndarray) -> Floats:
-    blocks = raw.reshape(-1, 18)
-    return _half(blocks, 0) * (_nibbles(blocks[:, 2:]).astype(np.float32) - 8)
-
-
-def _q4_1(raw: np.ndarray) -> Floats:
-    blocks = raw.reshape(-1, 20)
-    return _half(blocks, 0) * _nibbles(blocks[:, 4:]).astype(np.float32) + _half(blocks, 2)
-
-
-def _q5_0(raw: np.ndarray) -> Floats:
-    blocks = raw.reshape(-1, 22)
-    return _half(blocks, 0) * ((_nibbles(blocks[:, 6:]) | _fifth_bits(blocks, 2)).astype(np.float32) - 16)
-
-
-def _q5_1(raw: np.ndarray) -> Floats:
-    blocks = raw.reshape(-1, 24)
-    return _half(blocks, 0) * (_nibbles(blocks[:, 8:]) | _fifth_bits(blocks, 4)).astype(np.float32) + _half(blocks, 2)
-
-
-def _q8_0(raw: np.ndarray) -> Floats:
-    blocks = raw.reshape(-1, 34)
-    return _half(blocks, 0) * np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
-
-
-def _bf16(raw: np.ndarray) -> Floats:
-    return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-
-
-_DECODERS: dict[str, Callable[[np.ndarray], Floats]] = {
-    "F32": lambda raw: raw.view(np.float32),
-    "F16": lambda raw: raw.view(np.float16).astype(np.float32),
-    "BF16": _bf16,
-    "Q4_0": _q4_0,
-    "Q4_1": _q4_1,
-    "Q5_0": _q5_0,
-    "Q5_1": _q5_1,
-    "Q8_0": _q8_0,
-}
+def padded(length: int, step: int) -> int:
+    """The least multiple of `step` that is not below `length`."""
+    return -(-length // step) * step

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from wellread.errors import ModelError
-from wellread.models.gguf import read_gguf, write_f16
+from wellread.models.gguf import read_gguf
 from wellread.models.repack import repack
+from wellread.models.weights import write_f16
 from wellread.types import Delta, Sampling, Usage
 
 _BLOCK = 32  # tokens in a block of GenAI's KV cache on a CPU

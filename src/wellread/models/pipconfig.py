@@ -98,9 +98,7 @@ _PIP = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check")
 
 def _run(command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
     try:
-        return subprocess.run(
-            command, env=dict(environ), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(command, env=dict(environ), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     except OSError:
         return None
 

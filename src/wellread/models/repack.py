@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wellread.models.gguf import Gguf, Tensor, load_tensor
+from wellread.models.gguf import Gguf, Tensor
+from wellread.models.weights import load_tensor
 
 _NAMES = {
     "self_attn.q_proj": "attn_q",

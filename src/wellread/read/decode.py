@@ -75,9 +75,7 @@ def _guess(data: bytes) -> str:
     if not guesses:
         return "cp1252"
     level = [guess for guess in guesses if guess.chaos <= guesses[0].chaos + 0.01]
-    unsure = len(str(guesses[0])) == len(sample) and not any(
-        guess.coherence for guess in level
-    )  # a byte a letter, no language seen
+    unsure = len(str(guesses[0])) == len(sample) and not any(guess.coherence for guess in level)  # a byte a letter, no language seen
     # without evidence for another, the encoding that most such files have
     return "cp1252" if unsure or any(guess.encoding == "cp1252" for guess in level) else guesses[0].encoding
 

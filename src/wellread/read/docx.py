@@ -60,9 +60,7 @@ def _core_title(archive: zipfile.ZipFile) -> str:
 
 def _looks_like_title(title: str) -> bool:
     return (
-        len(title) > 2
-        and not title.lower().endswith((".doc", ".docx", ".dot", ".dotx"))
-        and title.lower() not in ("document", "untitled")
+        len(title) > 2 and not title.lower().endswith((".doc", ".docx", ".dot", ".dotx")) and title.lower() not in ("document", "untitled")
     )
 
 

@@ -76,9 +76,7 @@ def _content(document: Any, name: str, limits: Limits) -> Content:
     )
 
 
-def _sheets(
-    document: Any, name: str, limits: Limits
-) -> tuple[list[list[Line]], list[tuple[float, float] | None], list[int], list[int]]:
+def _sheets(document: Any, name: str, limits: Limits) -> tuple[list[list[Line]], list[tuple[float, float] | None], list[int], list[int]]:
     """The lines and the size of every page, and the indexes of those that look like scans and of those that cannot be read."""
     import pypdfium2
 
@@ -233,9 +231,7 @@ def _warnings(pages: Sequence[Page], text: str, scans: Sequence[int], broken: Se
     warnings = []
     if scans:
         listed = _listed(pages, scans)
-        warnings.append(
-            f"{len(scans)} of {len(pages)} pages hold no text ({listed}): they may be scans, and OCR is not in this version"
-        )
+        warnings.append(f"{len(scans)} of {len(pages)} pages hold no text ({listed}): they may be scans, and OCR is not in this version")
     if broken:
         warnings.append(f"{len(broken)} of {len(pages)} pages are damaged and were left out ({_listed(pages, broken)})")
     garbled = [page.index for page in pages if page.end - page.start > 50 and _share_unmapped(text[page.start : page.end]) > 0.2]

@@ -95,9 +95,7 @@ def _same_row(line: Line, after: Line) -> str | None:
 
 
 def _drop_cap(line: Line, after: Line) -> bool:
-    return (
-        len(line.text) == 1 and line.text.isupper() and line.size > 1.8 * after.size and 0 <= after.left - line.right < after.size
-    )
+    return len(line.text) == 1 and line.text.isupper() and line.size > 1.8 * after.size and 0 <= after.left - line.right < after.size
 
 
 def _across_columns(lines: Sequence[Line], at: int) -> str:

@@ -132,11 +132,7 @@ def _body_style(paragraphs: Sequence[Paragraph]) -> tuple[str, float] | None:
 
 def _could_be(paragraph: Paragraph) -> bool:
     text = paragraph.text
-    if (
-        len(paragraph.lines) > 3
-        or not 3 <= len(text) <= _LONGEST
-        or any(line.running or not line.upright for line in paragraph.lines)
-    ):
+    if len(paragraph.lines) > 3 or not 3 <= len(text) <= _LONGEST or any(line.running or not line.upright for line in paragraph.lines):
         return False
     letters = sum(char.isalpha() for char in text)
     return letters >= 0.6 * sum(not char.isspace() for char in text) and text[-1] not in ".,;:" and not _LEADER.search(text)
@@ -211,10 +207,7 @@ def shown_title(paragraphs: Sequence[Paragraph]) -> str:
 def _may_title(paragraph: Paragraph) -> bool:
     text = paragraph.text
     return (
-        paragraph.lines[0].upright
-        and sum(char.isalpha() for char in text) > 4
-        and not _LEADER.search(text)
-        and not _NO_TITLE.match(text)
+        paragraph.lines[0].upright and sum(char.isalpha() for char in text) > 4 and not _LEADER.search(text) and not _NO_TITLE.match(text)
     )
 
 

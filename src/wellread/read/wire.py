@@ -83,9 +83,7 @@ def unpack(frame: bytes) -> Document | ReadError:
         title=told["title"],
         media_type=told["media_type"],
         text=told["text"],
-        pages=tuple(
-            Page(index, label, start, end, tuple(size) if size else None) for index, label, start, end, size in told["pages"]
-        ),
+        pages=tuple(Page(index, label, start, end, tuple(size) if size else None) for index, label, start, end, size in told["pages"]),
         sections=tuple(Section(level, title, start, end) for level, title, start, end in told["sections"]),
         warnings=tuple(told["warnings"]),
     )
