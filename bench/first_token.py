@@ -3,11 +3,11 @@
     python bench/first_token.py [DOCUMENT] [--question Q ...] [--repeats 5] [--langchain-python PATH] [--json FILE]
 
 Each subject runs in a fresh process, one after another in turn, on one thread, with the same weights, the same number of new tokens
-and an index that is already made. Its first question is the cold one (a cold process: files may be in the system's cache), the others
-are warm. The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the
-first token comes sooner than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, pypdf,
-sentence-transformers and faiss-cpu, and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the
-command line; the model must be a GGUF from the catalogue.
+and an index that is already made. Its first question is the cold one (a cold process: files are in the system's cache), the others are
+warm. The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the first
+token comes sooner than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, sentence-transformers,
+faiss-cpu and pypdf, and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the command line;
+the model must be a GGUF from the catalogue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
@@ -52,7 +52,7 @@ for the model) · prefill: from the engine getting the prompt to its first text"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One question to one subject, in seconds. `first` and `whole` count from the start of the process if `cold`, else from asking."""
+    """One question to one subject, in seconds. `first` and `whole` count from the process's start if `cold`, else from asking."""
 
     subject: str
     repeat: int
@@ -170,6 +170,12 @@ def common(text: str, other: str) -> float:
 
 def measured(bench: Bench, repeats: int) -> list[Run]:
     """Every subject in turn, `repeats` times, beginning with another one each time."""
+    print("once unmeasured, so that modules are compiled and files were read ...", file=sys.stderr, flush=True)
+    short = replace(
+        bench, job={**bench.job, "questions": bench.job["questions"][:2], "prompts": bench.job["prompts"][:2], "max_tokens": 2}
+    )
+    for _, subject, engine in bench.subjects:
+        spoken(subject, engine, short)
     runs = []
     for repeat in range(repeats):
         turn = repeat % len(bench.subjects)
@@ -185,7 +191,11 @@ def spoken(subject: str, engine: str, bench: Bench) -> tuple[float, list[dict[st
     python = bench.langchain_python if subject.startswith("langchain") else Path(sys.executable)
     job = Path(bench.job["folder"]) / "job.json"
     job.write_text(json.dumps(bench.job), encoding="utf-8")
-    environment = {**os.environ, "WELLREAD_ENGINE": engine or "auto", "WELLREAD_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"WELLREAD_ENGINE": engine or "auto", "WELLREAD_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
+    environment["PYTHONPYCACHEPREFIX"] = str(
+        job.parent / "compiled"
+    )  # the same for all, whether or not an installer compiled theirs
     spawned = time.time()
     done = subprocess.run(
         [str(python), str(SUBJECTS), subject, str(job)], env=environment, capture_output=True, text=True, check=False

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--mode", default="auto")
-    parser.add_argument("--evidence-tokens", type=int, default=wellread.Options.evidence_tokens)
+    parser.add_argument("--evidence-tokens", type=int)
     parser.add_argument("--out", type=Path, help="write one JSON object per question here")
     arguments = parser.parse_args()
     opener = gzip.open if arguments.questions.suffix == ".gz" else open

@@ -10,7 +10,7 @@ from wellread.cite import SUPPORTED, Evidence, check
 from wellread.errors import ContextOverflow, UsageError, suggest
 from wellread.evidence import Selection, lead, select
 from wellread.index.store import Store
-from wellread.models.base import ChatModel, Embedder, Writer
+from wellread.models.base import Embedder, Writer
 from wellread.prompts import STOP, answer_prompt, refusal
 from wellread.sentences import sentence_spans
 from wellread.trace import Recorder
@@ -46,14 +46,14 @@ class Options:
         "auto" keeps what the model wrote only if every sentence is supported, and quotes instead otherwise, for lists, and in
         languages that the model cannot write.
     strict: in "compact", drop sentences that nothing supports instead of marking them.
-    evidence_tokens: how much of what was found the model is shown; a small model answers better from less.
+    evidence_tokens: how much of what was found the model is shown, in tokens; None for what suits the model.
     min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
     """
 
     mode: str = "auto"
     strict: bool = False
     max_tokens: int = 200
-    evidence_tokens: int = 300
+    evidence_tokens: int | None = None
     min_strength: float = 0.45
 
     def __post_init__(self) -> None:
@@ -157,7 +157,7 @@ class _Run:
         """The answer in the model's words, each sentence checked; quoted instead when nothing it wrote is supported."""
         model = writer.model
         with self.recorder.step("prompt") as data:
-            sources, ledger = self._fit(selection, model)
+            sources, ledger = self._fit(selection, writer)
             prompt = answer_prompt(self.question, [source.text for source in sources])
             data |= {
                 "messages": [{"role": message.role, "content": message.content} for message in prompt],
@@ -197,15 +197,16 @@ class _Run:
             return "nothing that the model wrote was supported"
         return None
 
-    def _fit(self, selection: Selection, model: ChatModel) -> tuple[list[Evidence], Ledger]:
+    def _fit(self, selection: Selection, writer: Writer) -> tuple[list[Evidence], Ledger]:
         """The best evidence within the budget, in reading order, and the account of what was sent and what was not."""
+        model = writer.model
         room = model.context_window - self.options.max_tokens - model.count_tokens(answer_prompt(self.question, []))
         if room < 16:
             raise ContextOverflow(
                 f"the question does not fit the {model.context_window} tokens that {model.name} can read.",
                 hint="ask a shorter question, or choose a model with a larger window",
             )
-        budget = min(room, self.options.evidence_tokens)
+        budget = min(room, self.options.evidence_tokens or writer.evidence_tokens)
         bare = model.count_tokens(answer_prompt("", []))
         taken: list[Evidence] = []
         tokens: dict[int, int] = {}

@@ -52,18 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:  # closed by whoever started us
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (it lives as long as we do)
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-        return code
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # while it can still be told that this fails
     except WellreadError as error:
         return _failed(error)
     except KeyboardInterrupt:
         print("\nwellread: stopped; what was done is kept.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: that is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has to go somewhere
+        _drop_output()
         return OK
     except OSError as error:
+        _drop_output()
         where = f" ({error.filename})" if error.filename else ""
         if error.errno == errno.ENOSPC:
             return _failed(DiskFull(f"there is no room left on the disk{where}.", hint="free some space and run the same command again"))
@@ -78,6 +80,14 @@ def _run(arguments: Sequence[str]) -> int:
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return int(parsed.run(parsed))
+
+
+def _drop_output() -> None:
+    """See to it that the interpreter, when it ends, does not stumble over output that nobody can take."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error: WellreadError) -> int:
@@ -172,8 +182,6 @@ def _ask(arguments: argparse.Namespace) -> int:
                 from wellread.record import answer_json
 
                 _print_json(answer_json(answer))
-            elif arguments.sources:
-                screen.say(f"trace {answer.trace_id}")
     return PARTIAL if report is not None and report.failed else OK
 
 
@@ -264,7 +272,7 @@ def _search(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
 
     if arguments.limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {arguments.limit}.")
+        raise UsageError(f"--limit must be at least 1, not {arguments.limit}.", hint="leave it out to see 8")
     screen = Screen()
     with _parts(arguments, screen) as parts:
         library, report = _opened(arguments, parts, screen)
@@ -359,7 +367,7 @@ def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
         check_source(source)
     folder = folder_of(parts.settings.library)
     if not sources and not (folder / "library.db").exists():
-        near = suggest(folder.name, [path.name for path in folder.parent.glob("*.wellread")])
+        near = suggest(folder.stem, [path.stem for path in folder.parent.glob("*.wellread")])
         raise UsageError(f"there is no library {folder}.", hint=near or "make one with: wellread add PATH, or ask files directly with --in")
 
 

@@ -15,6 +15,8 @@ from wellread.types import Progress
 
 ENGLISH_EMBEDDER = "all-minilm"
 MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
+_SMALL_MODEL_BYTES = 500_000_000
+_SMALL_MODEL_EVIDENCE = 160
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -150,7 +152,8 @@ class Parts:
             context_window=settings.context_window or None,
         )
         chat.start()
-        return Writer(chat, languages)
+        small = path.stat().st_size < _SMALL_MODEL_BYTES
+        return Writer(chat, languages, evidence_tokens=_SMALL_MODEL_EVIDENCE) if small else Writer(chat, languages)
 
     def _threads(self) -> int:
         return self.settings.threads or max(1, (os.cpu_count() or 2) // 2)

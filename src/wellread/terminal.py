@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -79,8 +80,7 @@ class Screen:
     def answer(self, pieces: Iterator[Delta | Answer], *, live: bool) -> Answer:
         """Show an answer as it is written, then its footnotes. With `live` False nothing is printed. Returns the answer."""
         written = ""
-        for piece in pieces:
-            self._end_progress()
+        for piece in self._ticking(pieces):
             if isinstance(piece, Answer):
                 if live:
                     self._rest_of(piece, written)
@@ -89,6 +89,31 @@ class Screen:
                 written += piece.text
                 print(piece.text, end="", flush=True)
         raise AssertionError("a stream ends with an answer")
+
+    def _ticking(self, pieces: Iterator[Delta | Answer]) -> Iterator[Delta | Answer]:
+        """The pieces, with the seconds counted on a terminal until the first of them comes."""
+        came = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(came,), daemon=True)
+        if self._live:
+            ticker.start()
+        try:
+            for piece in pieces:
+                if not came.is_set():
+                    came.set()
+                    if self._live:
+                        ticker.join()
+                    self._end_progress()
+                yield piece
+        finally:
+            came.set()
+
+    def _tick(self, came: threading.Event) -> None:
+        began = time.monotonic()
+        while not came.wait(0.5):
+            seconds = time.monotonic() - began
+            if seconds > _SHOW_AFTER_SECONDS and self._task is None:
+                print(f"\r\x1b[Kreading and thinking, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _rest_of(self, answer: Answer, written: str) -> None:
         """What is left to show when the answer is complete: on a terminal, the draft is written over by the checked text."""

@@ -144,10 +144,10 @@ class KeywordIndex:
         writer = self._index.writer(_HEAP_BYTES, num_threads=1)
         try:
             for chunk in store.removed_since(since):
-                writer.delete_documents("chunk", chunk)
+                writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "chunk", chunk))
             for row in store.index_rows(since):
                 if since:
-                    writer.delete_documents("chunk", row.chunk)
+                    writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "chunk", row.chunk))
                 document = tantivy.Document()
                 document.add_integer("chunk", row.chunk)
                 document.add_text("words", " ".join(words(f"{row.context}\n{row.text}")))
@@ -206,7 +206,8 @@ class KeywordIndex:
 
     def _fresh_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)  # an open reader may have put its lock file there meanwhile
+        (self._folder / "meta.json").unlink(missing_ok=True)
         (self._folder / "layout").write_text(_LAYOUT)
 
 

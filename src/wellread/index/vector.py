@@ -164,5 +164,5 @@ class VectorIndex:
 def _quantised(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows as int8 codes and the float32 scale that undoes each."""
     largest = np.abs(vectors).max(axis=1)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    scales = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
     return np.rint(vectors / scales[:, None]).astype(np.int8), scales

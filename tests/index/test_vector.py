@@ -1,0 +1,265 @@
+"""The vector index: as good as exact search, level with the store, and nothing that cannot be made again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from wellread.index.store import Source, Store
+from wellread.index.vector import VectorIndex, _quantised
+from wellread.models.fake import HashEmbedder
+from wellread.types import Document, Span
+
+Put = Callable[..., Document]
+D = 64
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "index" / "vector"
+
+
+def level(folder: Path, store: Store, dimensions: int = D) -> VectorIndex:
+    index = VectorIndex(folder, dimensions)
+    index.catch_up(store)
+    return index
+
+
+def put_vectors(store: Store, path: str, vectors: np.ndarray) -> None:
+    """A document of one-letter chunks with given vectors."""
+    text = path.ljust(64, "x")[:64] + "a" * len(vectors)
+    document = Document(text[:64], path, path, "text/plain", text)
+    store.put(document, [Span(64 + at, 65 + at) for at in range(len(vectors))], vectors, Source(path, document.id, len(text), 1))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def rows(folder: Path) -> list[int]:
+    """The ids in the files, dead rows included."""
+    count = json.loads((folder / "state.json").read_text())["rows"]
+    return [int(one) for one in np.fromfile(folder / "ids", np.int64, count)] if count else []
+
+
+def everything(index: VectorIndex, store: Store) -> dict[int, float]:
+    return index.search(HashEmbedder(D).embed(["common"])[0], store, limit=10**6)
+
+
+def test_search_agrees_with_exact_search(store: Store, folder: Path) -> None:
+    """Vectors in clusters, as those of documents are: hard to order, for many lie near the query."""
+    rng = np.random.default_rng(3)
+    centres = unit(rng.normal(size=(40, 128)))
+    vectors = unit(centres[rng.integers(40, size=4000)] + 0.08 * rng.normal(size=(4000, 128)))
+    for at in range(0, 4000, 500):
+        put_vectors(store, f"/{at}", vectors[at : at + 500])
+    index = level(folder, store, 128)
+    stored = {chunk: vector for ids, batch in store.vectors_since(0, store.change) for chunk, vector in zip(ids.tolist(), batch, strict=True)}
+    ids, matrix = np.array(list(stored)), np.stack(list(stored.values()))
+    found_of_ten, queries = 0, unit(centres[rng.integers(40, size=60)] + 0.08 * rng.normal(size=(60, 128)))
+    for query in queries:
+        exact = matrix @ query
+        best = ids[np.argsort(-exact)[:10]].tolist()
+        found = index.search(query, store, limit=10)
+        found_of_ten += len(set(best) & found.keys())
+        assert list(found)[:3] == best[:3]
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        by_id = dict(zip(ids.tolist(), exact.tolist(), strict=True))
+        assert found == pytest.approx({chunk: by_id[chunk] for chunk in found}, abs=1e-5)
+    assert found_of_ten >= 0.99 * 10 * len(queries)
+
+
+@given(arrays(np.float32, (3, 16), elements=st.floats(-1, 1, width=32)))
+def test_codes_lose_at_most_half_a_step(vectors: np.ndarray) -> None:
+    codes, scales = _quantised(vectors)
+    assert codes.dtype == np.int8
+    assert np.all(np.abs(codes * scales[:, None] - vectors) <= scales[:, None] * 0.501 + 1e-7)
+
+
+def test_scores_of_given_chunks(store: Store, folder: Path, put: Put) -> None:
+    put(store, "/a", "common one")
+    put(store, "/b", "two")
+    index = level(folder, store)
+    query = HashEmbedder(D).embed(["common"])[0]
+    found = index.scores(query, store, [1, 2, 99])
+    assert found == pytest.approx({1: float(HashEmbedder(D).embed(["common one"])[0] @ query), 2: float(HashEmbedder(D).embed(["two"])[0] @ query)}, abs=1e-3)  # fmt: skip
+    assert index.scores(query, store, []) == index.scores(query, store, [99]) == {}
+
+
+def test_an_empty_library_finds_nothing(store: Store, folder: Path) -> None:
+    assert everything(VectorIndex(folder, D), store) == {}
+    assert everything(level(folder, store), store) == {}
+
+
+def fill(store: Store, put: Put, numbers: range) -> None:
+    for number in numbers:
+        put(store, f"/{number}", f"common word{number} text of number {number}")
+
+
+def same_as_fresh(folder: Path, store: Store, tmp_path: Path) -> VectorIndex:
+    """The index finds what one that is made anew finds, and has no row twice."""
+    fresh = tmp_path / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    index = level(folder, store)
+    assert everything(index, store) == everything(level(fresh, store), store)
+    alive = sorted(row.chunk for row in store.index_rows(0))
+    assert list(everything(index, store)) == sorted(alive, key=lambda chunk: (-everything(index, store)[chunk], chunk))
+    assert len(rows(folder)) == len(set(rows(folder)))
+    assert set(alive) <= set(rows(folder))
+    return index
+
+
+def test_changes_are_seen_at_once(store: Store, put: Put, folder: Path) -> None:
+    fill(store, put, range(10))
+    index = VectorIndex(folder, D)
+    assert index.catch_up(store)
+    assert not index.catch_up(store)
+    store.unlink(["/3"])
+    put(store, "/4", "common but new")
+    assert index.catch_up(store)
+    assert sorted(everything(index, store)) == [1, 2, 3, 6, 7, 8, 9, 10, 11]
+
+
+def test_rows_that_went_are_cleared_away_in_time(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(20))
+    index = level(folder, store)
+    store.unlink(["/0", "/1"])
+    index.catch_up(store)
+    assert len(rows(folder)) == 20
+    store.unlink(["/2", "/3", "/4"])
+    index.catch_up(store)
+    assert rows(folder) == list(range(6, 21))
+    assert (folder / "codes").stat().st_size == 15 * D
+    assert sorted(everything(index, store)) == list(range(6, 21))
+    fill(store, put, range(20, 30))
+    same_as_fresh(folder, store, tmp_path)
+    store.unlink([f"/{number}" for number in range(30)])
+    assert everything(same_as_fresh(folder, store, tmp_path), store) == {}
+    fill(store, put, range(3))
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_an_index_that_lags_behind_catches_up(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(12))
+    level(folder, store)
+    fill(store, put, range(12, 20))
+    store.unlink(["/1", "/13"])
+    put(store, "/2", "common and new")
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_a_deleted_index_loses_nothing(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    level(folder, store)
+    shutil.rmtree(folder)
+    same_as_fresh(folder, store, tmp_path)
+
+
+@pytest.mark.parametrize("victim", ["codes", "scales", "ids"])
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_file_cut_short_is_made_again(victim: str, kept: int, store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    level(folder, store)
+    data = (folder / victim).read_bytes()
+    (folder / victim).write_bytes(data[: len(data) * kept // 8])
+    same_as_fresh(folder, store, tmp_path)
+
+
+@pytest.mark.parametrize("state", ["", "garbage", "[]", "3", '{"layout": "vector-1-64"}', '{"layout": null, "rows": "x"}', None])
+def test_a_damaged_state_is_not_believed(state: str | None, store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    level(folder, store)
+    if state is None:
+        (folder / "state.json").unlink()
+    else:
+        (folder / "state.json").write_text(state)
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_an_append_that_was_torn_is_never_read(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    level(folder, store)
+    for name in ("codes", "scales", "ids"):
+        with (folder / name).open("ab") as file:
+            file.write(b"\x55" * 333)
+    assert len(everything(level(folder, store), store)) == 5
+    fill(store, put, range(5, 8))
+    same_as_fresh(folder, store, tmp_path)
+    assert (folder / "ids").stat().st_size == 8 * 8
+
+
+@pytest.mark.parametrize("copied", [("state.json",), ("codes", "scales", "ids", "state.json")])
+def test_a_catch_up_killed_before_it_was_counted_is_done_again(
+    copied: tuple[str, ...], store: Store, put: Put, folder: Path, tmp_path: Path
+) -> None:
+    """What a kill leaves: old state with files that have grown; or, from a backup, an index as it was a while ago."""
+    fill(store, put, range(12))
+    level(folder, store)
+    shutil.copytree(folder, tmp_path / "older")
+    fill(store, put, range(12, 17))
+    store.unlink(["/0"])
+    level(folder, store)
+    for name in copied:
+        shutil.copy(tmp_path / "older" / name, folder / name)
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_a_clearing_that_was_killed_is_made_good(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    """It takes the state away first, so whatever mixture of old and new files it leaves is not read."""
+    fill(store, put, range(10))
+    level(folder, store)
+    shutil.copytree(folder, tmp_path / "older")
+    store.unlink([f"/{number}" for number in range(6)])
+    level(folder, store)
+    shutil.copy(tmp_path / "older" / "codes", folder / "codes")
+    (folder / "state.json").unlink()
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_an_index_of_another_database_or_model_is_not_believed(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    level(folder, store)
+    other = Store(tmp_path / "other.db")
+    fill(other, put, range(10, 30))
+    same_as_fresh(folder, other, tmp_path)
+    other.close()
+    wide = Store(tmp_path / "wide.db")
+    put(wide, "/w", "common", dimensions=96)
+    assert len(level(folder, wide, 96).search(HashEmbedder(96).embed(["common"])[0], wide, limit=5)) == 1
+    wide.close()
+
+
+def test_an_older_database_takes_the_index_back(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(3))
+    shutil.copy(store.path, tmp_path / "backup.db")
+    shutil.copy(f"{store.path}-wal", tmp_path / "backup.db-wal")
+    fill(store, put, range(3, 6))
+    level(folder, store)
+    backup = Store(tmp_path / "backup.db")
+    assert backup.change < store.change
+    same_as_fresh(folder, backup, tmp_path)
+    backup.close()
+
+
+def test_two_processes_take_turns(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(20))
+    one, other = level(folder, store), level(folder, store)
+    store.unlink([f"/{number}" for number in range(8)])
+    other.catch_up(store)  # clears the dead rows away, so the files are shorter than `one` remembers
+    assert len(rows(folder)) == 12
+    assert len(everything(one, store)) == 12  # it still looks at the old ones, and the store knows what went
+    fill(store, put, range(20, 25))
+    one.catch_up(store)
+    assert sorted(everything(one, store)) == list(range(9, 26))
+    assert sorted(rows(folder)) == list(range(9, 26))
+    assert not other.catch_up(store)
+    assert sorted(everything(other, store)) == list(range(9, 26))
+    same_as_fresh(folder, store, tmp_path)
