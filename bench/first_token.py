@@ -2,12 +2,12 @@
 
     python bench/first_token.py [DOCUMENT] [--question Q ...] [--repeats 5] [--langchain-python PATH] [--json FILE]
 
-Each subject runs in a fresh process, one after another in turn, on one thread, with the same weights, the same number of new tokens
-and an index that is already made. Its first question is the cold one (a cold process: files are in the system's cache), the others are
-warm. The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the first
-token comes sooner than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, sentence-transformers,
-faiss-cpu and pypdf, and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the command line;
-the model must be a GGUF from the catalogue.
+Each subject runs in a fresh process, in turn, on one thread, with the same weights, the same number of new tokens and an index that
+is already made. Its first question is the cold one (a cold process: files are in the system's cache), the others are warm. The engines
+alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the first token comes sooner
+than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, sentence-transformers, faiss-cpu and pypdf,
+and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the command line; the model must be a
+GGUF from the catalogue.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def main() -> None:
         "--question", action="append", help="the first is asked cold; four or so, the last two with the same sources"
     )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--max-tokens", type=int, default=32)
+    parser.add_argument("--max-tokens", type=int, default=24)
     parser.add_argument("--langchain-python", type=Path, help="a Python that has LangChain; without it that row is left out")
     parser.add_argument("--langchain-embedder", help="a folder or hub name of all-MiniLM-L6-v2 for it")
     parser.add_argument("--work", type=Path, help="keep what is prepared (library, index, weights) in this folder")
@@ -255,9 +255,7 @@ def report(runs: list[Run], bench: Bench) -> None:
             if subject != "langchain":
                 print(line(label, [run for run in runs if run.subject == label and run.question in chosen]))
             elif title == "a new question":
-                warm = [run for run in runs if run.subject == label and not run.cold]
-                print(line(f"{label}, its prompt", [run for run in warm if run.kind == "own"]))
-                print(line(f"{label}, Wellread's", [run for run in warm if run.kind == "given"]))
+                print(line(f"{label}, same prompt", [run for run in runs if run.subject == label and run.kind == "given"]))
     print("\nof each prompt, an earlier one begins with: " + ", ".join(f"{share:.0%}" for share in bench.shared))
     compare(runs, bench, new)
 
@@ -281,6 +279,8 @@ def line(label: str, runs: list[Run]) -> str:
 def spread(values: Iterable[float], form: str = "6.2f") -> str:
     """Minimum / median / maximum."""
     values = sorted(values)
+    if not values:
+        return "none"
     return " / ".join(f"{value:{form}}" for value in (values[0], median(values), values[-1]))
 
 
@@ -293,11 +293,14 @@ def compare(runs: list[Run], bench: Bench, new: list[int]) -> None:
         pairs = [(found[mine, repeat, at], found[bare, repeat, at]) for repeat in repeats for at in new]
         from_prompt = [(own.stages["prompt"] + own.stages["prefill"]) / alone.first - 1 for own, alone in pairs]
         first = [own.first / alone.first - 1 for own, alone in pairs]
-        whole = [own.whole / alone.whole - 1 for own, alone in pairs]
+        whole = [own.whole / alone.whole - 1 for own, alone in pairs if own.text.strip() == alone.text.strip()]
         cold = [found[mine, repeat, 0].first for repeat in repeats]
         print(f"\n{label:<10} warm, over the engine alone, prompt and prefill:   {spread(from_prompt, '+7.1%')}")
         print(f"{'':<10} the same with retrieval, to the first text:       {spread(first, '+7.1%')}")
-        print(f"{'':<10} the same with retrieval, to the whole answer:     {spread(whole, '+7.1%')}")
+        print(f"{'':<10} the same with retrieval, to the last word:        {spread(whole, '+7.1%')}")
+        print(
+            f"{'':<10} pairs in which both wrote the same:               {len(whole)} of {len(pairs)}; the last word is compared in these"
+        )
         print(f"{'':<10} cold to the first text, seconds:                  {spread(cold, '7.2f')}")
         if bench.langchain_python:
             ratios = [found["LangChain", repeat, 0].first / found[mine, repeat, 0].first for repeat in repeats]

@@ -192,12 +192,17 @@ class Command:
         return Ran(process.returncode, out or "", err)
 
     def start(
-        self, *arguments: str | bytes | Path, environ: Mapping[str, str] | None = None, python: Sequence[str] = (), **how: Any
+        self,
+        *arguments: str | bytes | Path,
+        environ: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+        python: Sequence[str] = (),
+        **how: Any,
     ) -> subprocess.Popen[str]:
-        """Start it; `python` holds options of the interpreter."""
+        """Start it; `before` is put before the interpreter, `python` holds options of it."""
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
-            [sys.executable, *python, "-m", "wellread", *arguments],
+            [*before, sys.executable, *python, "-m", "wellread", *arguments],
             env={**self.environ, **(environ or {})},
             text=True,
             encoding="utf-8",

@@ -360,9 +360,9 @@ def test_a_conversation_resolves_what_it_refers_to(command: Any, papers: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["--engine", "llamacpp"], ["--mode", "compact", "--strict"]])
 def test_the_default_model_answers_with_citations(command: Any, papers: Path, arguments: Sequence[str]) -> None:
-    answer = command("ask", QUESTION, "--in", papers, "--json", *arguments).data
-    assert "Keller" in answer["answer"]
-    assert answer["citations"][0]["quote"] in (papers / "solar.txt").read_text()
+    answer = command("ask", "Which optimizer did we choose?", "--in", papers, "--json", *arguments).data
+    assert "Adam" in answer["answer"]
+    assert answer["citations"][0]["quote"] in (papers / "optimizer.md").read_text()
     assert all(sentence["status"] != "unsupported" for sentence in answer["sentences"])
 
 
@@ -383,12 +383,14 @@ def test_a_model_file_of_ones_own(command: Any, papers: Path) -> None:
 @needs(*EMBEDDER, *CHAT)
 @pytest.mark.slow
 def test_a_conversation_with_the_default_model(command: Any, papers: Path) -> None:
-    ran = command("chat", "--json", "--in", papers, stdin=f"{QUESTION}\nAnd when was that?\nHow is green tea steeped?\n")
+    ran = command(
+        "chat", "--json", "--in", papers, stdin="Which optimizer did we choose?\nWhy did we choose it?\nHow is green tea steeped?\n"
+    )
     answers = [json.loads(line) for line in ran.out.splitlines()]
     assert (ran.code, len(answers)) == (0, 3)
-    assert "Keller" in answers[0]["answer"]
-    assert "2021" in answers[1]["answer"]
-    assert "eighty" in answers[2]["answer"]
+    for answer, name, word in zip(answers, ("optimizer.md", "optimizer.md", "tea.txt"), ("Adam", "optimizer", "eighty"), strict=True):
+        assert word in answer["answer"]
+        assert Path(answer["citations"][0]["document"]["source"]).name == name
 
 
 @needs(*EMBEDDER, *CHAT)
@@ -404,5 +406,5 @@ def test_chinese_documents_get_an_embedder_that_reads_them(command: Any, tmp_pat
     folder = tmp_path / "中文"
     folder.mkdir()
     (folder / "太阳能.txt").write_text("图书馆屋顶的太阳能板中午发电四千瓦。玛丽亚·凯勒于2021年5月批准了安装。\n", encoding="utf-8")
-    answer = command("ask", "谁批准了太阳能板的安装？", "--in", folder, "--mode", "extract", "--json").data
-    assert "凯勒" in answer["answer"]
+    answer = command("ask", "太阳能板中午发电多少千瓦？", "--in", folder, "--mode", "extract", "--json").data
+    assert "四千瓦" in answer["answer"]

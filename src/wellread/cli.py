@@ -148,7 +148,7 @@ def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str
 
 
 def _ask_arguments(parser: _Parser) -> None:
-    parser.add_argument("question", metavar="QUESTION")
+    parser.add_argument("question", metavar="QUESTION", nargs="?")
     _chat_arguments(parser)
 
 
@@ -166,8 +166,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
 
     options = _options(arguments)
-    if not arguments.question.strip():
-        raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
+    question = _question(arguments)
     screen = Screen()
     with _parts(arguments, screen) as parts:
         _check_place(arguments, parts)
@@ -175,7 +174,7 @@ def _ask(arguments: argparse.Namespace) -> int:
             parts.writer()  # it loads while the files are looked at
         library, report = _opened(arguments, parts, screen)
         with library:
-            answer = screen.answer(library.stream(arguments.question, options=options), live=not arguments.json)
+            answer = screen.answer(library.stream(question, options=options), live=not arguments.json)
             if arguments.show_prompt:
                 screen.prompt(library.trace(answer.trace_id))
             if arguments.json:
@@ -337,6 +336,19 @@ def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
     from wellread.parts import Parts
 
     return Parts(_loaded(arguments).settings, progress=screen.progress)
+
+
+def _question(arguments: argparse.Namespace) -> str:
+    """The question, also where it was written after `--in PATH` and so was taken for one more path."""
+    question: str | None = arguments.question
+    if question is None and arguments.sources and len(arguments.sources[-1]) > 1 and not Path(arguments.sources[-1][-1]).exists():
+        question = arguments.sources[-1].pop()
+    if question is None or not question.strip():
+        raise UsageError(
+            "there is no question." if question is None else "the question is empty.",
+            hint='ask something, as in: wellread ask "What is this about?"',
+        )
+    return question
 
 
 def _sources(arguments: argparse.Namespace) -> list[str]:

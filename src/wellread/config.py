@@ -12,6 +12,8 @@ from typing import Any
 from wellread.errors import UsageError, suggest
 
 _PREFIX = "WELLREAD_"
+_YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_KINDS = {bool: "yes or no", int: "a whole number", str: "text", type(Path()): "the path of a folder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +129,17 @@ def _nearest(key: str) -> str:
 
 
 def _cast(key: str, value: Any, origin: str) -> Any:
+    """A value as its setting wants it; environment and command line give text, files give TOML's kinds."""
     default = getattr(Settings(), key)
     try:
         if isinstance(default, bool):
-            return (
-                value
-                if isinstance(value, bool)
-                else {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(value).lower()]
-            )
-        if isinstance(default, int):
+            return value if isinstance(value, bool) else _YES_NO[str(value).lower()]
+        if isinstance(default, int) and isinstance(value, (str, int)) and not isinstance(value, bool):
             return int(value)
-        if isinstance(default, Path):
+        if isinstance(default, Path) and isinstance(value, (str, Path)):
             return expanded(value)
-        return str(value)
+        if isinstance(default, str) and isinstance(value, (str, Path)):
+            return str(value)
     except (KeyError, ValueError):
-        kind = "yes or no" if isinstance(default, bool) else "a whole number"
-        raise UsageError(f'"{key}" must be {kind}, but {origin} says "{value}".', hint="correct it there") from None
+        pass
+    raise UsageError(f'"{key}" must be {_KINDS[type(default)]}, but {origin} says "{value}".', hint="correct it there")

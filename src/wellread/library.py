@@ -55,7 +55,7 @@ def folder_of(path: str | Path) -> Path:
 def cached(sources: Sequence[str | Path], *, parts: Parts) -> Library:
     """The library that `ask --in` keeps for a set of files and folders."""
     paths = sorted({str(_root(source)) for source in sources})
-    name = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]
+    name = hashlib.sha256("\n".join([parts.settings.embedder, *paths]).encode()).hexdigest()[:16]
     return Library(parts.settings.cached_libraries / (name + SUFFIX), parts)
 
 
@@ -94,8 +94,10 @@ class Library:
         for root in roots:
             check_source(root)
         with self._writing():
+            known = self.store.roots()
             for root in roots:  # first of all, so that `sync` goes on where an `add` was stopped
-                self.store.add_root(str(root))
+                if str(root) not in known:
+                    self.store.add_root(str(root))
             return self._sync(roots, progress)
 
     def sync(self, progress: Progress = lambda what, done, total: None) -> SyncReport:
@@ -158,7 +160,11 @@ class Library:
         with recorder.step("retrieve") as data:
             asked = standalone(question, history, writer.model if writer else None)
             hits = retrieve(asked, self._index_to_read(embedder), embedder)
-            data |= {"query": asked, "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits]}
+            data |= {
+                "library_change": self.store.change,
+                "query": asked,
+                "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits],
+            }
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
                 piece = dataclasses.replace(piece, question=question, notes=(*piece.notes, *_language_note(piece, embedder)))

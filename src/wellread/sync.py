@@ -87,7 +87,8 @@ def sync(
     gone = [path for path in known if path not in seen and _is_under(path, roots) and not _is_under(path, closed)]
     store.unlink(gone)
     report.removed = len(set(gone) - moved)
-    store.forget_failures(path for path in failures if path not in seen and _is_under(path, roots))
+    failed = {failure.path for failure in report.failed}
+    store.forget_failures([path for path in failures if path not in failed and _is_under(path, roots) and not _is_under(path, closed)])
     return report
 
 

@@ -202,6 +202,18 @@ def test_a_damaged_file_is_made_again(victim: str, damage: str, store: Store, pu
     same_as_fresh(folder, store, tmp_path)
 
 
+@pytest.mark.parametrize("victim", ["meta.json", "*.idx"])
+def test_damage_that_comes_while_the_index_is_open_is_made_good(victim: str, store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    fill(store, put, range(5))
+    index = level(folder, store)
+    (path,) = folder.glob(victim)
+    path.unlink()
+    fill(store, put, range(5, 8))
+    index.catch_up(store)
+    assert len(index.search("common", limit=100).scores) == 8
+    same_as_fresh(folder, store, tmp_path)
+
+
 def test_a_catch_up_killed_before_it_was_counted_is_done_again(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
     """What a kill between the commit and the note of it leaves: the new segments with the old counter, or with none."""
     fill(store, put, range(3))

@@ -79,8 +79,8 @@ class KeywordIndex:
             return False
         if made_from != identity or since > change:  # nothing yet, or the database was replaced by another or an older one
             self._fresh_folder()
-            since = 0
         self._index = self._opened()
+        _, since = self._written()  # nothing, where opening found damage
         try:
             self._write(store, since)
         except ValueError as error:  # what tantivy raises for anything that goes wrong with its files

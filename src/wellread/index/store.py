@@ -216,7 +216,9 @@ class Store:
                 (failure.path, failure.size, failure.mtime_ns, failure.reason, failure.message, failure.hint),
             )
 
-    def forget_failures(self, paths: Iterable[str]) -> None:
+    def forget_failures(self, paths: Sequence[str]) -> None:
+        if not paths:
+            return
         with self._write(counts=False):
             self._db.executemany("delete from failures where path = ?", [(path,) for path in paths])
 
