@@ -2,12 +2,11 @@
 
     python bench/first_token.py [DOCUMENT] [--question Q ...] [--repeats 5] [--langchain-python PATH] [--json FILE]
 
-Each subject runs in a fresh process, in turn, on one thread, with the same weights, the same number of new tokens and an index that
-is already made. Its first question is the cold one (a cold process: files are in the system's cache), the others are warm. The engines
-alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers, where the first token comes sooner
-than from the llama.cpp wheel. Its Python needs langchain-community, langchain-huggingface, sentence-transformers, faiss-cpu and pypdf,
-and accelerate and gguf to unpack the weights once. Settings (WELLREAD_...) hold as they do on the command line; the model must be a
-GGUF from the catalogue.
+Each subject runs in a fresh process, in turn, on one thread, with the same weights, the same number of new tokens and an index
+that is already made. Its first question is the cold one (a cold process: files are in the system's cache), the others are warm.
+The engines alone are given the prompts that Wellread sent. LangChain runs the same weights under transformers in bfloat16. Its
+Python needs langchain-community, langchain-huggingface, sentence-transformers, faiss-cpu and pypdf, and accelerate and gguf to
+unpack the weights once. Settings (WELLREAD_...) hold as they do on the command line; the model must be a GGUF from the catalogue.
 """
 
 from __future__ import annotations
@@ -298,9 +297,7 @@ def compare(runs: list[Run], bench: Bench, new: list[int]) -> None:
         print(f"\n{label:<10} warm, over the engine alone, prompt and prefill:   {spread(from_prompt, '+7.1%')}")
         print(f"{'':<10} the same with retrieval, to the first text:       {spread(first, '+7.1%')}")
         print(f"{'':<10} the same with retrieval, to the last word:        {spread(whole, '+7.1%')}")
-        print(
-            f"{'':<10} pairs in which both wrote the same:               {len(whole)} of {len(pairs)}; the last word is compared in these"
-        )
+        print(f"{'':<10} (the last word: of {len(whole)} pairs of {len(pairs)}, in which both wrote the same)")
         print(f"{'':<10} cold to the first text, seconds:                  {spread(cold, '7.2f')}")
         if bench.langchain_python:
             ratios = [found["LangChain", repeat, 0].first / found[mine, repeat, 0].first for repeat in repeats]

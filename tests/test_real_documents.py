@@ -76,7 +76,11 @@ class Folder:
             path = rng.choice([path for path in here if path.suffix not in (".pdf", ".docx")])
             data = path.read_bytes()
             at = rng.randrange(len(data) + 1)
-            data = data[:at] + rng.choice([b" inserted words ", b"\n\n", "新的一句。".encode(), b"\xff\xfe", b""]) + data[at + rng.randrange(40) :]
+            data = (
+                data[:at]
+                + rng.choice([b" inserted words ", b"\n\n", "新的一句。".encode(), b"\xff\xfe", b""])
+                + data[at + rng.randrange(40) :]
+            )
             self.write(str(path.relative_to(self.path)), data)
         elif what == "replace":
             self.write(str(path.relative_to(self.path)), other.read_bytes())

@@ -160,7 +160,10 @@ def test_ids_of_chunks_are_never_used_again(store: Store, put: Put) -> None:
 def test_rows_for_an_index_carry_title_and_heading(store: Store, put: Put) -> None:
     text = "Preface.\n\nMethods\n\nWe measured."
     put(store, "/a", text, title="Paper", sections=(Section(1, "Methods", text.index("Methods"), len(text)),))
-    assert [(row.context, row.text) for row in store.index_rows(0)] == [("Paper", "Preface."), ("Paper > Methods", "Methods\n\nWe measured.")]
+    assert [(row.context, row.text) for row in store.index_rows(0)] == [
+        ("Paper", "Preface."),
+        ("Paper > Methods", "Methods\n\nWe measured."),
+    ]
     change = store.change
     assert list(store.index_rows(change)) == []
     put(store, "/b", "More.", title="Other")

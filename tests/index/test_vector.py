@@ -62,7 +62,9 @@ def test_search_agrees_with_exact_search(store: Store, folder: Path) -> None:
     for at in range(0, 4000, 500):
         put_vectors(store, f"/{at}", vectors[at : at + 500])
     index = level(folder, store, 128)
-    stored = {chunk: vector for ids, batch in store.vectors_since(0, store.change) for chunk, vector in zip(ids.tolist(), batch, strict=True)}
+    stored = {
+        chunk: vector for ids, batch in store.vectors_since(0, store.change) for chunk, vector in zip(ids.tolist(), batch, strict=True)
+    }
     ids, matrix = np.array(list(stored)), np.stack(list(stored.values()))
     found_of_ten, queries = 0, unit(centres[rng.integers(40, size=60)] + 0.08 * rng.normal(size=(60, 128)))
     for query in queries:
