@@ -45,7 +45,7 @@ def test_every_command_explains_itself(command: Any) -> None:
     [
         ([], ["COMMAND"]),
         (["ad"], ['did you mean "add"?']),
-        (["ask"], ["QUESTION", "wellread ask --help"]),
+        (["ask"], ["no question", "wellread ask"]),
         (["ask", "q", "--mdoe", "extract"], ["--mdoe", 'did you mean "--mode"?']),
         (["ask", "q", "--mode", "extrat", "--in", "papers"], ['"extrat"', 'did you mean "extract"?']),
         (["ask", "q", "--model", "smolm2", "--in", "papers"], ['"smolm2"', 'did you mean "smollm2"?']),
@@ -236,7 +236,7 @@ def test_head_takes_the_first_line(command: Any, tmp_path: Path) -> None:
     many = tmp_path / "many"
     many.mkdir()
     for number in range(12):
-        (many / f"{number}.txt").write_text(f"Document {number}. " + "Nothing much is said here. " * 400)
+        (many / f"{number}.txt").write_text(f"Document {number}. " + "Nothing much is said here. " * 200)
     command("add", many)
     with command.start("search", "nothing", "--limit", "300", "--json") as process:
         assert process.stdout.readline() == "[\n"

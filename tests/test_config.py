@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellread.config import Loaded, Settings, expanded, load, override
+from wellread.config import Loaded, Settings, load, override
 from wellread.errors import UsageError
+from wellread.places import expanded
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def items(text: str, *sections: str) -> list[str]:
     [
         ("Retrieval Challenges. The retrieval phase often struggles.", ["Retrieval Challenges. The retrieval phase often struggles."]),
         ("Yes. No. This is a sentence of some length.", ["Yes. No. This is a sentence of some length."]),
-        ("This is a sentence of some length. So is this one, or nearly so.", ["This is a sentence of some length.", "So is this one, or nearly so."]),
+        ("This is a sentence of a length. So is this one, or nearly.", ["This is a sentence of a length.", "So is this one, or nearly."]),
         ("Heading\n\nThis is a sentence of some length.", ["Heading", "This is a sentence of some length."]),
         ("Page\fThis is a sentence of some length.", ["Page", "This is a sentence of some length."]),
         ("This is a sentence of some length. Short.", ["This is a sentence of some length.", "Short."]),
@@ -95,7 +95,7 @@ def test_short_items_are_items(parts: list[str]) -> None:
 
 def test_numbered_items_of_several_sentences_are_followed() -> None:
     text = (
-        "The steps are these:\n\n1. Open the valve. It turns to the left, and needs some force.\n2. Wait for a minute or so, but no longer.\n"
+        "The steps are these:\n\n1. Open the valve. It turns to the left, and needs some force.\n2. Wait for a minute, but no longer.\n"
         "3. Close the valve again, to the right.\n"
     )
     found = items(text)
@@ -142,7 +142,7 @@ def test_chinese_enumerations_are_followed(marks: tuple[str, ...]) -> None:
 
 
 def test_a_list_ends_with_its_section() -> None:
-    text = f"It has parts:\n\n{_FIRST}\n{_SECOND}\n\nOther things\n\n- not a part of it, whatever it looks like\n- nor is this one, not in the least"
+    text = f"It has parts:\n\n{_FIRST}\n{_SECOND}\n\nOther things\n\n- not a part of it, for all its looks\n- nor is this one, in the least"
     assert items(text, "Other things") == [_FIRST, _SECOND]
     assert len(items(text)) > 2
 
@@ -215,7 +215,7 @@ def test_a_question_that_has_nothing_to_do_with_it_is_weaker(selected: Callable[
 def test_headings_and_references_answer_nothing(selected: Callable[..., Selection]) -> None:
     chosen = selected(
         "generator service",
-        station="# Generator service\n\nThe generator is serviced every four months by Anna.\n\n[12] A. Smith. Generator service in winter.",
+        station="# Generator service\n\nThe generator is serviced every four months by Anna.\n\n[12] A. Smith. Generator service.",
     )
     assert [one.evidence.text for one in chosen.found] == ["The generator is serviced every four months by Anna."]
 

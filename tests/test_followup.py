@@ -13,7 +13,13 @@ HISTORY = [("What is the capital of France?", "Paris is the capital of France.")
 
 
 @pytest.mark.parametrize(
-    "question", ["How is green tea steeped?", "Who approved the solar panels in 2021?", "检索增强生成有哪些缺点？", "Compare dense and sparse retrieval."]
+    "question",
+    [
+        "How is green tea steeped?",
+        "Who approved the solar panels in 2021?",
+        "检索增强生成有哪些缺点？",
+        "Compare dense and sparse retrieval.",
+    ],
 )
 def test_a_question_that_names_its_subject_stands_alone(question: str) -> None:
     assert stands_alone(question)
@@ -24,8 +30,17 @@ def test_a_question_that_names_its_subject_stands_alone(question: str) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["And why?", "How old is it?", "What about London?", "Why is that so expensive there?", "它有多大？", "那伦敦呢？", "What did they decide about the pump?", "Why?"],
-)  # fmt: skip
+    [
+        "And why?",
+        "Why?",
+        "How old is it?",
+        "What about London?",
+        "Why is that so dear there?",
+        "它有多大？",
+        "那伦敦呢？",
+        "What did they say of pumps?",
+    ],
+)
 def test_a_question_that_refers_back_does_not(question: str) -> None:
     assert not stands_alone(question)
     assert standalone(question, HISTORY, None) == f"How large is Paris – {question}"

@@ -11,10 +11,11 @@ import wellread
 from wellread.answer import Options
 from wellread.config import Settings
 from wellread.errors import LibraryError, LibraryLocked, UsageError
-from wellread.library import Library, cached, check_source, folder_of
+from wellread.library import Library, cached
 from wellread.lock import locked
 from wellread.models.fake import EchoChat, HashEmbedder, ScriptedChat
 from wellread.parts import Parts
+from wellread.places import check_source, folder_of
 from wellread.types import Answer
 
 QUESTION = "How often is the generator serviced?"

@@ -94,6 +94,8 @@ def test_keywords_are_trusted_as_far_as_they_cover_the_question(library: Library
     assert all(hit.why["keyword_trust"] == 1.0 for hit in whole)
     foreign = library.search("Wann schneidet man denn eigentlich am besten Rosenbüsche? compost")
     assert 0.0 < foreign[0].why["keyword_trust"] < 1.0
+    for hit in foreign:
+        assert hit.score == pytest.approx(hit.why["keyword_trust"] * hit.why["keyword_z"] + hit.why["dense_z"])
     unknown = library.search("zzz qqq")
     assert unknown
     assert all(hit.why["keyword_trust"] == 0.0 and hit.score == hit.why["dense_z"] for hit in unknown)

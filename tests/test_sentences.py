@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from wellread.sentences import sentence_spans
 
-PIECES = (". ", "? ", "!) ", "。", "！", "？」", "；", "…", "\n", "\n\n", "\f", " ", "\t", "- ", "* ", "1. ", "| ", "Dr. ", "e.g. ", "J. ", "3.5", "“", "”", "Word", "word", "模型", "\u3000", ".")  # fmt: skip
+MARKS = (". ", "? ", "!) ", "。", "！", "？」", "；", "…", ".", "“", "”")
+SPACES = ("\n", "\n\n", "\f", " ", "\t", "\u3000")
+WORDS = ("- ", "* ", "1. ", "| ", "Dr. ", "e.g. ", "J. ", "3.5", "Word", "word", "模型")
+PIECES = MARKS + SPACES + WORDS
 TRICKY = st.one_of(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.text(max_size=60))
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from wellread.split import CHUNK_CHARS, split
 from wellread.types import Document, Page, Section
 
-PIECES = ("Word ", "word. ", "x" * 45 + " ", "检索增强生成。", "模型" * 20, "\n", "\n\n", "\n \n", "\t", "\u3000", "end:\n", "- item\n", "?!  ", "    indented()\n")  # fmt: skip
+WORDS = ("Word ", "word. ", "x" * 45 + " ", "检索增强生成。", "模型" * 20, "end:\n", "- item\n", "?!  ", "    indented()\n")
+PIECES = (*WORDS, "\n", "\n\n", "\n \n", "\t", "\u3000")
 BODY = st.one_of(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.text(max_size=80))
 
 

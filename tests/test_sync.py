@@ -218,7 +218,7 @@ def test_a_root_that_is_gone_is_an_error_that_deletes_nothing(watched: Watched, 
     watched.sync(watched.folder / "one", watched.folder / "two")
     path.unlink()
     (watched.folder / "two").rmdir()
-    with pytest.raises(UsageError, match="there is no file or folder .*two") as raised:
+    with pytest.raises(UsageError, match=r"there is no file or folder .*two") as raised:
         watched.library.sync()
     assert "wellread remove" in str(raised.value.hint)
     assert len(watched.library.documents()) == 2

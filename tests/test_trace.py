@@ -20,7 +20,7 @@ def test_steps_are_timed_and_keep_their_data() -> None:
     assert (first.kind, first.data) == ("retrieve", {"hits": 3})
     assert first.took_ms >= 19
     assert second.at_ms >= first.at_ms + first.took_ms - 0.2
-    assert recorder.elapsed_ms() >= second.at_ms
+    assert recorder.elapsed_ms() >= second.at_ms - 0.1  # times of steps are rounded
 
 
 def test_a_step_that_fails_is_kept_with_its_error() -> None:

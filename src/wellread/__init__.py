@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wellread.answer import Options
     from wellread.config import Settings
     from wellread.errors import WellreadError
     from wellread.library import Library, open
+    from wellread.options import Options
     from wellread.parts import Parts
     from wellread.sync import SyncReport
     from wellread.types import Answer, Chunk, Citation, Delta, Document, Hit, Message, Sentence
@@ -33,7 +33,7 @@ _HOME = {
     "Hit": "types",
     "Library": "library",
     "Message": "types",
-    "Options": "answer",
+    "Options": "options",
     "Parts": "parts",
     "Sentence": "types",
     "Settings": "config",

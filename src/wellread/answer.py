@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wellread.cite import SUPPORTED, Evidence, check
-from wellread.errors import ContextOverflow, UsageError, suggest
+from wellread.errors import ContextOverflow, UsageError
 from wellread.evidence import Selection, lead, select
 from wellread.index.store import Store
 from wellread.models.base import Embedder, Writer
+from wellread.options import Options
 from wellread.prompts import STOP, answer_prompt, refusal
 from wellread.sentences import sentence_spans
 from wellread.trace import Recorder
@@ -31,36 +32,10 @@ from wellread.types import (
 )
 from wellread.words import cjk_share, words
 
-MODES = ("auto", "compact", "extract")
 _CHINESE = 0.3
 """The share of CJK letters from which a question counts as Chinese."""
 
 _MAX_SENTENCES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How an answer is made.
-
-    mode: "compact" lets the chat model write and marks what nothing supports; "extract" quotes sentences and needs no chat model;
-        "auto" keeps what the model wrote only if every sentence is supported, and quotes instead otherwise, for lists, and in
-        languages that the model cannot write.
-    strict: in "compact", drop sentences that nothing supports instead of marking them.
-    evidence_tokens: how much of what was found the model is shown, in tokens; None for what suits the model.
-    min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
-    """
-
-    mode: str = "auto"
-    strict: bool = False
-    max_tokens: int = 200
-    evidence_tokens: int | None = None
-    min_strength: float = 0.45
-
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError(
-                f'there is no answer mode "{self.mode}".', hint=suggest(self.mode, MODES) or f"choose one of {', '.join(MODES)}"
-            )
 
 
 @dataclass(slots=True)

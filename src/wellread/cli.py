@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NoReturn
 from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, suggest
 
 if TYPE_CHECKING:
-    from wellread.answer import Options
     from wellread.config import Loaded
     from wellread.library import Library
+    from wellread.options import Options
     from wellread.parts import Parts
     from wellread.sync import SyncReport
     from wellread.terminal import Screen
@@ -215,7 +215,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from wellread.library import check_source
+    from wellread.places import check_source
     from wellread.terminal import Screen
 
     for path in arguments.paths:
@@ -321,7 +321,7 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    from wellread.answer import Options
+    from wellread.options import Options
 
     return Options(mode=arguments.mode, strict=arguments.strict)
 
@@ -372,7 +372,7 @@ def _existing(arguments: argparse.Namespace, parts: Parts) -> Library:
 
 def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
     """Raise `UsageError` unless the files to ask, or the library, are there."""
-    from wellread.library import check_source, folder_of
+    from wellread.places import check_source, folder_of
 
     sources = _sources(arguments)
     for source in sources:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wellread.errors import UsageError, suggest
+from wellread.places import expanded
 
 _PREFIX = "WELLREAD_"
 _YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -91,14 +92,6 @@ def override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
     """Settings with those given on the command line on top; None means not given."""
     values = {key: _cast(key, value, "the command line") for key, value in given.items() if value is not None}
     return Loaded(replace(loaded.settings, **values), {**loaded.origin, **dict.fromkeys(values, "the command line")})
-
-
-def expanded(path: str | Path) -> Path:
-    """A path with "~" and "~name" filled in. One that only looks like that ("~$report.docx") stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # there is no such user
-        return Path(path)
 
 
 def _user_file(home: Path | None) -> Path:

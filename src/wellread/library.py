@@ -10,16 +10,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from wellread.answer import Options, answer, is_chinese
-from wellread.config import Settings, expanded, load
-from wellread.errors import DiskFull, LibraryError, LibraryLocked, UsageError, suggest
+from wellread.answer import answer, is_chinese
+from wellread.config import Settings, load
+from wellread.errors import DiskFull, LibraryError, LibraryLocked, UsageError
 from wellread.followup import standalone
 from wellread.index.keyword import KeywordIndex
 from wellread.index.store import Listed, Store
 from wellread.index.vector import VectorIndex
 from wellread.lock import Busy, locked
 from wellread.models.base import Embedder
+from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
+from wellread.places import SUFFIX, check_source, folder_of, source_path
 from wellread.record import trace_json
 from wellread.retrieve import Index, retrieve
 from wellread.sync import SyncReport, sync
@@ -27,7 +29,6 @@ from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress
 from wellread.words import cjk_share
 
-SUFFIX = ".wellread"
 _WRITE_WAIT_SECONDS = 10.0
 _INDEX_WAIT_SECONDS = 120.0
 _CHINESE_DOCUMENTS = 0.2
@@ -44,17 +45,9 @@ def open(path: str | Path, *, settings: Settings | None = None, parts: Parts | N
     return Library(folder_of(path), parts)
 
 
-def folder_of(path: str | Path) -> Path:
-    """The folder of the library called `path`."""
-    folder = expanded(path)
-    if folder.name in ("", ".."):
-        raise UsageError(f'"{path}" does not name a library.', hint="give it a name, as in: --library papers")
-    return folder if folder.suffix == SUFFIX else folder.with_name(folder.name + SUFFIX)
-
-
 def cached(sources: Sequence[str | Path], *, parts: Parts) -> Library:
     """The library that `ask --in` keeps for a set of files and folders."""
-    paths = sorted({str(_root(source)) for source in sources})
+    paths = sorted({str(source_path(source)) for source in sources})
     name = hashlib.sha256("\n".join([parts.settings.embedder, *paths]).encode()).hexdigest()[:16]
     return Library(parts.settings.cached_libraries / (name + SUFFIX), parts)
 
@@ -90,7 +83,7 @@ class Library:
         """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing."""
         if not sources:
             raise UsageError("nothing to add.", hint="name a file or a folder, as in: wellread add ~/papers")
-        roots = [_root(source) for source in sources]
+        roots = [source_path(source) for source in sources]
         for root in roots:
             check_source(root)
         with self._writing():
@@ -107,7 +100,7 @@ class Library:
 
     def remove(self, what: str) -> int:
         """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went."""
-        path = _root(what)
+        path = source_path(what)
         with self._writing():
             sources = self.store.sources()
             paths = [source for source in sources if Path(source).is_relative_to(path)]
@@ -244,30 +237,6 @@ def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:
     if answer.refused and is_chinese(answer.question) and embedder.name == ENGLISH_EMBEDDER:
         return (f"this library was indexed for English; for Chinese questions make one with --embedder {MULTILINGUAL_EMBEDDER}",)
     return ()
-
-
-def check_source(source: str | Path) -> None:
-    """Raise `UsageError` for what cannot be added: nothing is there, or it is neither a file nor a folder."""
-    path = _root(source)
-    if not path.exists():
-        raise UsageError(f"there is no file or folder {source}.", hint=_near(path) or "check the spelling")
-    if not (path.is_file() or path.is_dir()):
-        raise UsageError(f"{source} is neither a file nor a folder.", hint="pipes and devices are not read")
-
-
-def _near(path: Path) -> str | None:
-    """A suggestion for a path that is not there."""
-    return suggest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else None
-
-
-def _root(source: str | Path) -> Path:
-    path = expanded(source).absolute()
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        shown = str(path).encode(errors="backslashreplace").decode()
-        raise UsageError(f"the name of {shown} is not valid text.", hint="rename it") from None
-    return path
 
 
 @contextmanager

@@ -50,6 +50,12 @@ def rows(folder: Path) -> list[int]:
     return [int(one) for one in np.fromfile(folder / "ids", np.int64, count)] if count else []
 
 
+def codes(folder: Path) -> dict[int, bytes]:
+    """The code of each row, by its id."""
+    data = (folder / "codes").read_bytes() if rows(folder) else b""
+    return {chunk: data[at * D : (at + 1) * D] for at, chunk in enumerate(rows(folder))}
+
+
 def everything(index: VectorIndex, store: Store) -> dict[int, float]:
     return index.search(HashEmbedder(D).embed(["common"])[0], store, limit=10**6)
 
@@ -92,7 +98,8 @@ def test_scores_of_given_chunks(store: Store, folder: Path, put: Put) -> None:
     index = level(folder, store)
     query = HashEmbedder(D).embed(["common"])[0]
     found = index.scores(query, store, [1, 2, 99])
-    assert found == pytest.approx({1: float(HashEmbedder(D).embed(["common one"])[0] @ query), 2: float(HashEmbedder(D).embed(["two"])[0] @ query)}, abs=1e-3)  # fmt: skip
+    exact = HashEmbedder(D).embed(["common one", "two"]) @ query
+    assert found == pytest.approx({1: float(exact[0]), 2: float(exact[1])}, abs=1e-3)
     assert index.scores(query, store, []) == index.scores(query, store, [99]) == {}
 
 
@@ -115,7 +122,9 @@ def same_as_fresh(folder: Path, store: Store, tmp_path: Path) -> VectorIndex:
     alive = sorted(row.chunk for row in store.index_rows(0))
     assert list(everything(index, store)) == sorted(alive, key=lambda chunk: (-everything(index, store)[chunk], chunk))
     assert len(rows(folder)) == len(set(rows(folder)))
-    assert set(alive) <= set(rows(folder))
+    assert set(rows(folder)) - set(alive) <= set(store.removed_since(0))
+    written, anew = codes(folder), codes(fresh)
+    assert {chunk: written[chunk] for chunk in alive} == anew
     return index
 
 
@@ -128,6 +137,20 @@ def test_changes_are_seen_at_once(store: Store, put: Put, folder: Path) -> None:
     put(store, "/4", "common but new")
     assert index.catch_up(store)
     assert sorted(everything(index, store)) == [1, 2, 3, 6, 7, 8, 9, 10, 11]
+
+
+def test_rows_that_went_stand_in_nobodys_way(store: Store, folder: Path) -> None:
+    """Too few of them to be cleared away, and all of them nearer to the query than anything else."""
+    rng = np.random.default_rng(5)
+    query = unit(rng.normal(size=D))
+    put_vectors(store, "/near", unit(query + 0.01 * rng.normal(size=(60, D))))
+    put_vectors(store, "/far", unit(rng.normal(size=(400, D))))
+    index = level(folder, store)
+    assert max(index.search(query, store, limit=10)) <= 60
+    store.unlink(["/near"])
+    index.catch_up(store)
+    assert len(rows(folder)) == 460
+    assert len(index.search(query, store, limit=10)) == 10
 
 
 def test_rows_that_went_are_cleared_away_in_time(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
