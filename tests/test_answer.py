@@ -207,7 +207,6 @@ def test_the_ledger_tells_what_was_sent_and_why_the_rest_was_not(ask: Ask) -> No
     assert small.ledger.window == 4096
 
 
-@pytest.mark.xfail(reason="what comes after the first evidence that did not fit is said to be none of the best")
 def test_what_did_not_fit_the_budget_is_said_to_be_over_it(ask: Ask) -> None:
     result = ask(QUESTION, SERVICED, options=Options(mode="compact", evidence_tokens=15))
     assert any("15 tokens" in dropped.reason for dropped in result.ledger.dropped)

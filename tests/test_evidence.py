@@ -85,7 +85,6 @@ def test_bullets_are_followed_to_the_last() -> None:
     assert items(text) == parts
 
 
-@pytest.mark.xfail(reason="a short item is read together with the next one")
 @pytest.mark.parametrize(
     "parts", [["- slow", "- heavy"], ["- it is slow", "- it is heavy", "- it costs a lot"], ["1. slow", "2. heavy", "3. big"]]
 )
@@ -121,9 +120,6 @@ def test_titles_with_a_colon_are_items() -> None:
     assert [item.split(":")[0] for item in items(text)] == ["Dense", "Sparse"]
 
 
-_WIDE = pytest.mark.xfail(reason="an Arabic number in wide brackets is not seen")
-
-
 @pytest.mark.parametrize(
     "marks",
     [
@@ -131,8 +127,8 @@ _WIDE = pytest.mark.xfail(reason="an Arabic number in wide brackets is not seen"
         ("（一）", "（二）", "（三）"),
         ("(1)", "(2)", "(3)"),
         ("1、", "2、", "3、"),
-        pytest.param(("（1）", "（2）", "（3）"), marks=_WIDE),
-        pytest.param(("1）", "2）", "3）"), marks=_WIDE),
+        ("（1）", "（2）", "（3）"),
+        ("1）", "2）", "3）"),
     ],
 )
 def test_chinese_enumerations_are_followed(marks: tuple[str, ...]) -> None:

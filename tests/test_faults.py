@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
-from wellread.answer import Options
+from wellread import Options
 from wellread.config import Settings
 from wellread.errors import ContextOverflow, LibraryError, LibraryTooNew
 from wellread.index.migrations import SCHEMA_VERSION
@@ -176,29 +176,6 @@ def test_what_may_not_be_read_or_written_is_said(command: Any, papers: Path, tmp
     tmp_path.chmod(0o500)
     command("add", "papers", "--library", "other", **bound).refuses(1, "other.wellread", "cannot be made", "--library")
     tmp_path.chmod(0o700)
-
-
-def test_a_file_that_moved_in_from_another_folder_is_not_lost_from_there(open_library: Callable[..., Library], tmp_path: Path) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.mkdir(), new.mkdir()
-    (old / "a.txt").write_text("Whales sleep upright.")
-    with open_library() as library:
-        library.add(old)
-        (old / "a.txt").rename(new / "a.txt")
-        report = library.add(new)
-        assert (report.moved, report.removed, report.added) == (1, 0, 0)
-        assert len(library.documents()) == 1
-
-
-def test_the_folder_of_a_stopped_add_is_remembered(open_library: Callable[..., Library], papers: Path) -> None:
-    def stop(what: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with open_library() as library:
-        with pytest.raises(KeyboardInterrupt):
-            library.add(papers, progress=stop)
-        assert len(library.documents()) == 1
-        assert library.sync().added == 2
 
 
 # --- libraries

@@ -36,6 +36,7 @@ _CHINESE = 0.3
 """The share of CJK letters from which a question counts as Chinese."""
 
 _MAX_SENTENCES = 12
+NOTHING_USED = Usage()
 
 
 @dataclass(slots=True)
@@ -112,17 +113,20 @@ class _Run:
 
     # --- quoting
 
-    def extracted(self, selection: Selection, *, notes: tuple[str, ...]) -> Iterator[Delta | Answer]:
-        """The answer in the documents' own sentences."""
+    def extracted(
+        self, selection: Selection, *, notes: tuple[str, ...], ledger: Ledger | None = None, usage: Usage = NOTHING_USED
+    ) -> Iterator[Delta | Answer]:
+        """The answer in the documents' own sentences; `ledger` and `usage` are those of a draft that was not kept, if there was one."""
         draft = _Draft()
         with self.recorder.step("extract"):
             for found in lead(selection.found):
                 for one in found.all:
                     draft.breaks.append("\n" if found.items else " ")
                     draft.sentences.append((one_line(one.text), "supported", 1.0, (one,)))
-        quoted = {evidence.chunk for *_, cited in draft.sentences for evidence in cited}
-        ledger = Ledger(0, 0, (), tuple(Dropped(hit.chunk.id, "not quoted") for hit in self.hits if hit.chunk.id not in quoted))
-        result = self._answer(selection, draft, ledger, Usage(), ModelRef("extract"), "extract", tuple(filter(None, notes)))
+        if ledger is None:
+            quoted = {evidence.chunk for *_, cited in draft.sentences for evidence in cited}
+            ledger = Ledger(0, 0, (), tuple(Dropped(hit.chunk.id, "not quoted") for hit in self.hits if hit.chunk.id not in quoted))
+        result = self._answer(selection, draft, ledger, usage, ModelRef("extract"), "extract", tuple(filter(None, notes)))
         yield Delta(result.text)
         yield result
 
@@ -159,9 +163,11 @@ class _Run:
                 self._check_finished(text, draft, pool, final=True)
             data |= {"text": text, "finish": finish}
         if why := self._why_not(draft):
-            yield from self.extracted(selection, notes=(f"{why}, so these are the documents' own sentences",))
+            note = f"{why}, so these are the documents' own sentences"
+            yield from self.extracted(selection, notes=(note,), ledger=ledger, usage=usage)
             return
-        yield self._answer(selection, self._kept(draft), ledger, usage, model.ref(), "compact", ())
+        cut = (f"the model was stopped after {self.options.max_tokens} tokens",) if finish == "length" else ()
+        yield self._answer(selection, self._kept(draft), ledger, usage, model.ref(), "compact", cut)
 
     def _why_not(self, draft: _Draft, *, finished: bool = True) -> str | None:
         """Why a draft is not the answer, or None when it is, or may become it."""
@@ -185,24 +191,22 @@ class _Run:
         bare = model.count_tokens(answer_prompt("", []))
         taken: list[Evidence] = []
         tokens: dict[int, int] = {}
-        over = set[int]()
         for found in selection.found:
             cost = model.count_tokens(answer_prompt("", [one.text for one in found.all])) - bare
             if sum(tokens.values()) + cost > budget:
-                over.add(found.evidence.chunk)
                 if taken:
                     break
                 continue
             taken.extend(found.all)
             tokens[found.evidence.chunk] = tokens.get(found.evidence.chunk, 0) + cost
         taken.sort(key=lambda one: (one.document, one.start))
-        reasons = dict.fromkeys(over, f"over the evidence budget of {budget} tokens")
+        reasons = {found.evidence.chunk: f"over the evidence budget of {budget} tokens" for found in selection.found}
         ledger = Ledger(
             window=model.context_window,
             sent_tokens=model.count_tokens(answer_prompt(self.question, [one.text for one in taken])),
             sent=tuple(Sent(chunk, cost) for chunk, cost in tokens.items()),
             dropped=tuple(
-                Dropped(hit.chunk.id, reasons.get(hit.chunk.id, "no sentence among the best for this question"))
+                Dropped(hit.chunk.id, reasons.get(hit.chunk.id, "it holds no sentence that could answer"))
                 for hit in self.hits
                 if hit.chunk.id not in tokens
             ),

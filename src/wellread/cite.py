@@ -36,8 +36,22 @@ _TOGETHER = 300
 _WHOLE = 0.95
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NAME = re.compile(r"(?<![.!?:\n“\"])(?<=[\w,;)]\s)[A-Z][\w'’-]*|\b[A-Z]{2,}[\w-]*|\b[A-Za-z]+\d[\w-]*")
-_NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot)\b|n['’]t\b|[不没無无未非]", re.IGNORECASE)
+_NUMBER_WORDS = {
+    word: str(value) for value, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
+} | {char: str(value) for value, char in enumerate("一二三四五六七八九十", start=1)}
+_NUMBER_WORD = re.compile(
+    r"(?<![a-z])(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?![a-z])|第?[一二三四五六七八九十](?=[个種种条块台年月点次步类])",
+    re.IGNORECASE,
+)
+_NAME = re.compile(  # \b would not do: a Chinese character beside a Latin name counts as a letter
+    r"(?<![.!?:\n“\"])(?<=[\w,;)]\s)[A-Z][\w'’-]*|(?<![A-Za-z0-9])[A-Z]{2,}[A-Za-z0-9-]*|(?<![A-Za-z0-9])[A-Za-z]+\d[A-Za-z0-9-]*"
+)
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|neither|nor|without|cannot)\b(?!\s+(?:only|just|merely))|n['’]t\b"
+    r"|不(?![仅但过断同])|[没沒]|[無无](?!人机|线|论)|未(?!来)|非(?!常|洲)",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[,.;:!?，。；：！？\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +140,41 @@ def _score(sentence: str, quotes: Sequence[Evidence], cosine: float, said: froze
 
 
 def missing_literals(sentence: str, quote: str, asked: frozenset[str] = frozenset()) -> list[str]:
-    """Numbers and names that a sentence states and a quote does not hold, and a negation that only one of them has."""
+    """Numbers and names that a sentence states and a quote does not hold, and "negation" where one denies what the other says."""
     plain_sentence, plain_quote = (unicodedata.normalize("NFKC", text) for text in (sentence, quote))
-    in_quote = {_plain_number(number) for number in _NUMBER.findall(plain_quote)}
+    in_quote = set(_numbers(plain_quote).values())
     without_list_number = re.sub(r"^\s*\d{1,2}[.)]\s", "", plain_sentence)
-    missing = [number for number in _NUMBER.findall(without_list_number) if _plain_number(number) not in in_quote]
+    missing = [number for number, value in _numbers(without_list_number).items() if value not in in_quote]
     held = {stem(word) for word in words(plain_quote)} | set(words(plain_quote))
     for name in _NAME.findall(plain_sentence):
         parts = [word for word in words(name) if word not in STOP_WORDS and not word[0].isdigit()]
         if parts and not all(word in held or stem(word) in held or stem(word) in asked for word in parts):
             missing.append(name)
-    if bool(_NEGATION.search(plain_sentence)) != bool(_NEGATION.search(plain_quote)) and _NEGATION.search(plain_sentence):
+    if _denies(plain_sentence, plain_quote) or _denies(plain_quote, plain_sentence):
         missing.append("negation")
     return missing
+
+
+def _denies(one: str, other: str) -> bool:
+    """Whether one text negates a word that the other says without negating it."""
+    negated = _negated(one)
+    return bool(negated) and bool(negated & {stem(word) for word in words(other)}) and not negated & _negated(other)
+
+
+def _negated(text: str) -> frozenset[str]:
+    """The words right after each negation, up to the end of its clause: what is said not to be."""
+    found: set[str] = set()
+    for match in _NEGATION.finditer(text):
+        end = _CLAUSE.search(text, match.end())
+        after = [word for word in words(text[match.end() : end.start() if end else len(text)]) if word not in STOP_WORDS]
+        found.update(stem(word) for word in after[:2])
+    return frozenset(found)
+
+
+def _numbers(text: str) -> dict[str, str]:
+    """The numbers of a text as they stand there, each with its value in digits; small ones also where they are written as words."""
+    written = {number: _plain_number(number) for number in _NUMBER.findall(text)}
+    return written | {word: _NUMBER_WORDS[word.lower().removeprefix("第")] for word in _NUMBER_WORD.findall(text)}
 
 
 def _plain_number(number: str) -> str:

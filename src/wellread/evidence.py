@@ -39,7 +39,9 @@ _ITEM_GAP = 1500
 """Characters of an item's own text after which the next item must have come."""
 
 _MAX_ITEMS = 12
-_BULLET = re.compile(r"(?:[-*+•‣◦▪●]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)、]\s?|[（(]?[一二三四五六七八九十]{1,2}[)）、.])")
+_BULLET = re.compile(
+    r"(?:[-*+•‣◦▪●]\s|[①-⑳]|[（(]?(?:\d{1,2}|[a-z]|[ivx]{1,4})(?:[)）、]|\.(?=\s))|[（(]?[一二三四五六七八九十]{1,2}[)）、.])"
+)
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|thousand|million|billion)\b|[一二三四五六七八九十百千万]",
     re.IGNORECASE,
@@ -129,7 +131,8 @@ def units_of(text: str, start: int, end: int) -> list[tuple[int, int]]:
         low = held if held is not None else low
         held = None
         following = spans[at + 1][0] if at + 1 < len(spans) else None
-        if following is not None and _length(text[low:high]) < _SHORT and not _PARAGRAPH.search(text, high, following):
+        joins = following is not None and not _PARAGRAPH.search(text, high, following) and not _BULLET.match(text, following)
+        if joins and _length(text[low:high]) < _SHORT:
             held = low
             continue
         units.append((low, high))

@@ -100,6 +100,8 @@ class Library:
 
     def remove(self, what: str) -> int:
         """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went."""
+        if not what.strip():
+            raise UsageError("nothing to remove.", hint="name a path, a folder or an id; see `wellread list`")
         path = source_path(what)
         with self._writing():
             sources = self.store.sources()
@@ -129,6 +131,8 @@ class Library:
 
     def search(self, query: str, *, limit: int = 8) -> list[Hit]:
         """The chunks that best match a query, best first, each with the reason for its place."""
+        if limit < 1:
+            raise UsageError(f"{limit} passages cannot be found.", hint="limit begins at 1")
         if not query.strip():
             raise UsageError("the query is empty.", hint='search for something, as in: wellread search "solar panels"')
         embedder = self._embedder()

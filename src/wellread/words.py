@@ -17,7 +17,7 @@ _CJK_CHAR = re.compile(f"[{_CJK}]")
 STOP_WORDS = frozenset(
     "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its me my no not"
     " of on or our she should so than that the their them then there these they this to was we were what when where which who whom whose"
-    " why will with would you your about also any only such between during over under according".split()
+    " why will with would you your about also any only such between during over under according here yes below following sure".split()
 )
 _CJK_ASKING = re.compile(
     "有哪些|哪些|哪个|哪种|哪一|什么是|是什么|什么|如何|怎么样|怎么|怎样|为什么|为何|多少|几个|几种|请问|是否|谁|吗|呢|主要|各有|需要"

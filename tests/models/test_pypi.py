@@ -52,9 +52,7 @@ WHEEL = pack()
 PIN = Wheel("demo-model", "1.0", NAME, hashlib.sha256(WHEEL).hexdigest(), MEMBER)
 
 
-def take(
-    settings: PipSettings, folder: Path, wheel: Wheel = PIN, data: bytes = DATA, environ: dict[str, str] | None = None
-) -> Path:
+def take(settings: PipSettings, folder: Path, wheel: Wheel = PIN, data: bytes = DATA, environ: dict[str, str] | None = None) -> Path:
     """The first candidate; it must be the right one."""
     folder.mkdir(exist_ok=True)
     path = next(pypi.candidates(wheel, len(data), folder, settings, environ or {}, silent))
@@ -256,9 +254,7 @@ def test_a_web_page_cannot_point_to_a_local_file(site: Any, tmp_path: Path) -> N
         take(PipSettings((f"{site.url}/simple",)), tmp_path / "in")
 
 
-def test_a_redirect_to_another_server_works_and_takes_no_login_along(
-    serve: Callable[[Any], str], site: Any, tmp_path: Path
-) -> None:
+def test_a_redirect_to_another_server_works_and_takes_no_login_along(serve: Callable[[Any], str], site: Any, tmp_path: Path) -> None:
     store = type(site)()
     serve(store)
     where = html_index(site)
@@ -356,9 +352,7 @@ def test_no_page_breaks_the_parser(text: str) -> None:
         assert "/" not in link.filename and link.url.startswith(("http://", "https://"))
 
 
-@pytest.mark.parametrize(
-    "place", ["http://[", "http://:x/simple", "file://elsewhere/simple", "ftp://example.org/simple", "http://\x00/"]
-)
+@pytest.mark.parametrize("place", ["http://[", "http://:x/simple", "file://elsewhere/simple", "ftp://example.org/simple", "http://\x00/"])
 def test_an_address_that_is_none_is_told(place: str, tmp_path: Path) -> None:
     with pytest.raises(SourceFailed):
         take(PipSettings((place,)), tmp_path)

@@ -75,9 +75,7 @@ def _outline(objects: list[bytes], outline: Sequence[tuple[str, int]], kids: Seq
     objects.append(b"<< /Type /Outlines /First %d 0 R /Last %d 0 R /Count %d >>" % (entries[0], entries[-1], len(entries)))
     for at, (name, page) in enumerate(outline):
         after = b"/Next %d 0 R " % entries[at + 1] if at + 1 < len(entries) else b""
-        objects.append(
-            b"<< /Title (%s) /Parent %d 0 R %s/Dest [%d 0 R /Fit] >>" % (name.encode("latin-1"), root, after, kids[page])
-        )
+        objects.append(b"<< /Title (%s) /Parent %d 0 R %s/Dest [%d 0 R /Fit] >>" % (name.encode("latin-1"), root, after, kids[page]))
     return b"/Outlines %d 0 R " % root
 
 

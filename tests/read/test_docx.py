@@ -43,9 +43,7 @@ def test_the_title_comes_from_the_properties(make_docx: Callable[..., bytes]) ->
 
 
 def test_comments_are_not_lost_in_silence(make_docx: Callable[..., bytes]) -> None:
-    comments = (
-        b'<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:comment w:id="0"/></w:comments>'
-    )
+    comments = b'<w:comments xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:comment w:id="0"/></w:comments>'
     document = parse(make_docx(BODY, extra={"word/comments.xml": comments}), "x.docx", "x", Limits())
     assert any("comments in the margin" in warning for warning in document.warnings)
 

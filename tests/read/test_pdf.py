@@ -25,9 +25,7 @@ def read(data: bytes, name: str = "x.pdf", limits: Limits = LIMITS) -> Document:
     return parse(data, name, name, limits)
 
 
-def column(
-    lines: list[str], top: float = 700, left: float = 72, size: float = 10, font: str = "F1", step: float = 12
-) -> list[Words]:
+def column(lines: list[str], top: float = 700, left: float = 72, size: float = 10, font: str = "F1", step: float = 12) -> list[Words]:
     return [(left, top - step * at, size, font, line) for at, line in enumerate(lines)]
 
 
@@ -74,9 +72,7 @@ def test_pages_have_spans_sizes_and_labels(make_pdf: MakePdf) -> None:
     document = read(make_pdf([column(["first page"]), [], column(["third page"])]))
     assert document.text == "first page\f\fthird page"
     assert [document.text[page.start : page.end] for page in document.pages] == ["first page", "", "third page"]
-    assert [(page.index, page.label, page.size) for page in document.pages] == [
-        (at, str(at + 1), (612.0, 792.0)) for at in range(3)
-    ]
+    assert [(page.index, page.label, page.size) for page in document.pages] == [(at, str(at + 1), (612.0, 792.0)) for at in range(3)]
 
 
 def test_text_outside_the_crop_box_is_left_out(make_pdf: MakePdf) -> None:
@@ -166,8 +162,7 @@ def test_limits_hold(make_pdf: MakePdf) -> None:
 def test_words_cut_at_a_line_end_are_joined(make_pdf: MakePdf) -> None:
     lines = ["Every docu-", "ment is a well-", "known document, and a well-known one may be drasti-", "cally shorter."]
     assert (
-        read(make_pdf([column(lines)])).text
-        == "Every document is a well-known document, and a well-known one may be drastically shorter."
+        read(make_pdf([column(lines)])).text == "Every document is a well-known document, and a well-known one may be drastically shorter."
     )
 
 

@@ -269,9 +269,7 @@ if sys.argv[2] == "hold":
 @pytest.mark.parametrize(("how", "ending"), [("hold", signal.SIGKILL), ("hold", signal.SIGINT), ("exit", None)])
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path, how: str, ending: signal.Signals | None) -> None:
     path = write(tmp_path, "a.txt", "words")
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(path), how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(path), how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         if ending is not None:
@@ -286,9 +284,7 @@ def test_a_child_in_the_midst_of_a_file_does_not_outlive_its_parent(tmp_path: Pa
         "pool.read(Path(sys.argv[1]))", "import threading; threading.Thread(target=pool.read, args=(Path(sys.argv[1]),)).start()"
     )
     script = script.replace("print", "time.sleep(1.5); print")
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(path), "hold"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", script, str(path), "hold"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert psutil.Process(pid).is_running()

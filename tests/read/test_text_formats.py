@@ -34,9 +34,7 @@ def test_plain_text_is_the_file() -> None:
 
 @settings(deadline=None)  # the first example pays for imports
 @given(
-    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n\t")).filter(
-        lambda text: text.strip()
-    )
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n\t")).filter(lambda text: text.strip())
 )
 def test_spans_of_source_code_are_file_positions(text: str) -> None:
     source = "# code\n" + text
@@ -106,9 +104,7 @@ def test_what_a_person_does_not_see_is_not_text(words: str) -> None:
 
 
 def test_the_main_text_of_an_article_is_taken_from_its_page() -> None:
-    body = "".join(
-        f"<p>Sentence {n} of the article tells something about elks, their size and what they eat.</p>" for n in range(30)
-    )
+    body = "".join(f"<p>Sentence {n} of the article tells something about elks, their size and what they eat.</p>" for n in range(30))
     links = "".join(f"<li><a href='/{n}'>Other story {n}</a></li>" for n in range(40))
     page = f"<html><body><div class='sidebar'><ul>{links}</ul></div><article><h1>Elks</h1>{body}</article></body></html>"
     document = read(page, "x.html")

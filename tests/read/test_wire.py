@@ -13,9 +13,7 @@ from wellread.read.limits import Limits
 from wellread.types import Document, Page, Section
 
 TEXT = st.text(alphabet=st.characters())  # with lone surrogates, as file names may have
-PAGES = st.lists(
-    st.builds(Page, st.integers(0, 9), TEXT, st.integers(0, 9), st.integers(0, 9), st.none() | st.just((612.0, 792.5)))
-)
+PAGES = st.lists(st.builds(Page, st.integers(0, 9), TEXT, st.integers(0, 9), st.integers(0, 9), st.none() | st.just((612.0, 792.5))))
 SECTIONS = st.lists(st.builds(Section, st.integers(1, 6), TEXT, st.integers(0, 9), st.integers(0, 9)))
 
 
