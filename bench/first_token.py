@@ -79,9 +79,7 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("document", type=Path, nargs="?", default=DOCUMENT)
-    parser.add_argument(
-        "--question", action="append", help="the first is asked cold; four or so, the last two with the same sources"
-    )
+    parser.add_argument("--question", action="append", help="the first is asked cold; four or so, the last two with the same sources")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--max-tokens", type=int, default=24)
     parser.add_argument("--langchain-python", type=Path, help="a Python that has LangChain; without it that row is left out")
@@ -136,9 +134,7 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> Bench:
         "questions": questions,
         "prompts": prompts,
     }
-    subjects = [(f"Wellread, {engine}", "wellread", engine) for engine in made] + [
-        (f"{engine} alone", engine, engine) for engine in made
-    ]
+    subjects = [(f"Wellread, {engine}", "wellread", engine) for engine in made] + [(f"{engine} alone", engine, engine) for engine in made]
     if arguments.langchain_python:
         subjects.append(("LangChain", "langchain", ""))
     shared = [max((common(prompt, before) for before in prompts[:at]), default=0.0) for at, prompt in enumerate(prompts)]
@@ -170,9 +166,7 @@ def common(text: str, other: str) -> float:
 def measured(bench: Bench, repeats: int) -> list[Run]:
     """Every subject in turn, `repeats` times, beginning with another one each time."""
     print("once unmeasured, so that modules are compiled and files were read ...", file=sys.stderr, flush=True)
-    short = replace(
-        bench, job={**bench.job, "questions": bench.job["questions"][:2], "prompts": bench.job["prompts"][:2], "max_tokens": 2}
-    )
+    short = replace(bench, job={**bench.job, "questions": bench.job["questions"][:2], "prompts": bench.job["prompts"][:2], "max_tokens": 2})
     for _, subject, engine in bench.subjects:
         spoken(subject, engine, short)
     runs = []
@@ -192,13 +186,9 @@ def spoken(subject: str, engine: str, bench: Bench) -> tuple[float, list[dict[st
     job.write_text(json.dumps(bench.job), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"WELLREAD_ENGINE": engine or "auto", "WELLREAD_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
-    environment["PYTHONPYCACHEPREFIX"] = str(
-        job.parent / "compiled"
-    )  # the same for all, whether or not an installer compiled theirs
+    environment["PYTHONPYCACHEPREFIX"] = str(job.parent / "compiled")  # the same for all, whether or not an installer compiled theirs
     spawned = time.time()
-    done = subprocess.run(
-        [str(python), str(SUBJECTS), subject, str(job)], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(python), str(SUBJECTS), subject, str(job)], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{subject} failed:\n{done.stderr[-3000:]}")
     return spawned, [json.loads(line) for line in done.stdout.splitlines() if line.startswith(('{"stage"', '{"kind"'))]
@@ -268,9 +258,7 @@ def groups(shared: Sequence[float]) -> tuple[list[int], list[int]]:
 def line(label: str, runs: list[Run]) -> str:
     if not runs:
         return f"{label:<24}none"
-    stages = [
-        median(run.stages.get(name, 0.0) for run in runs) if any(name in run.stages for run in runs) else None for name in STAGES
-    ]
+    stages = [median(run.stages.get(name, 0.0) for run in runs) if any(name in run.stages for run in runs) else None for name in STAGES]
     cells = "  ".join(f"{'':>8}" if value is None else f"{value:8.3f}" for value in stages)
     return f"{label:<24}{cells}  {spread([run.first for run in runs])}  {spread([run.whole for run in runs])}"
 

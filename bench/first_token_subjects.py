@@ -42,9 +42,7 @@ def say(message: Mapping[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-def told(
-    kind: str, asked: float, pieces: Iterable[str], stages: Mapping[str, float] | None = None, since: float | None = None
-) -> None:
+def told(kind: str, asked: float, pieces: Iterable[str], stages: Mapping[str, float] | None = None, since: float | None = None) -> None:
     """Read an answer to its end and say when its first and its last text came; `since` is when the engine got the prompt."""
     first, text, count = None, "", 0
     since = asked if since is None else since
@@ -97,9 +95,7 @@ def wellread(job: Job) -> None:
                 trace = library.trace(answer.trace_id)
                 stages, count = _traced(trace, asked, first), answer.usage.completion_tokens
                 text = next(step["data"]["text"] for step in trace["steps"] if step["kind"] == "generate")
-                say(
-                    {"kind": "own", "asked": asked, "stages": stages, "first": first, "whole": whole, "tokens": count, "text": text}
-                )
+                say({"kind": "own", "asked": asked, "stages": stages, "first": first, "whole": whole, "tokens": count, "text": text})
 
 
 def _traced(trace: Mapping[str, Any], asked: float, first: float) -> dict[str, float]:
@@ -225,9 +221,7 @@ def llamacpp(job: Job) -> None:
 
 # --- the classic pipeline, under a Python of its own
 
-_TEMPLATE = (
-    "Use these passages to answer the question. If they do not hold the answer, say so.\n\n{context}\n\nQuestion: {question}"
-)
+_TEMPLATE = "Use these passages to answer the question. If they do not hold the answer, say so.\n\n{context}\n\nQuestion: {question}"
 """Written for this measurement; its length is that of the templates in tutorials."""
 
 
@@ -251,9 +245,7 @@ def langchain_prepare(job: Job) -> None:
             folder, gguf_file=name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
         )
         packed.config.__dict__.pop("quantization_config", None)
-        plain = AutoModelForCausalLM.from_config(
-            packed.config, dtype=torch.bfloat16
-        )  # the precision these weights are published in
+        plain = AutoModelForCausalLM.from_config(packed.config, dtype=torch.bfloat16)  # the precision these weights are published in
         plain.load_state_dict(packed.state_dict())
         AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(weights)
         plain.save_pretrained(weights)

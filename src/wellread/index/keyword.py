@@ -115,7 +115,7 @@ class KeywordIndex:
         found = searcher.search(tantivy.Query.boolean_query(parts), limit=limit, count=False).hits
         if not found:
             return KeywordHits({}, 0.0)
-        ids = searcher.fast_field_values("chunk", [address for _, address in found])
+        ids = _ids(searcher, found)
         scores = {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
         best = self._matched(searcher, known, int(ids[0]))
         return KeywordHits(scores, sum(weights[term] for term in best) / sum(weights.values()))
@@ -135,7 +135,7 @@ class KeywordIndex:
         searcher = self._index.searcher()
         both = tantivy.Query.boolean_query([(tantivy.Occur.Must, any_term), (tantivy.Occur.Must, only)])
         found = searcher.search(both, limit=len(chunks), count=False).hits
-        ids = searcher.fast_field_values("chunk", [address for _, address in found])
+        ids = _ids(searcher, found)
         return {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
 
     def _write(self, store: Store, since: int) -> None:
@@ -209,6 +209,14 @@ class KeywordIndex:
         self._folder.mkdir(parents=True, exist_ok=True)  # an open reader may have put its lock file there meanwhile
         (self._folder / "meta.json").unlink(missing_ok=True)
         (self._folder / "layout").write_text(_LAYOUT)
+
+
+def _ids(searcher: Any, found: list[Any]) -> list[int]:
+    """The chunk ids of what a search found."""
+    ids = searcher.fast_field_values("chunk", [address for _, address in found])
+    if None in ids:
+        raise ValueError("an entry has lost its number")
+    return [int(chunk) for chunk in ids]
 
 
 def _idf(frequency: int, total: int) -> float:

@@ -182,7 +182,7 @@ class Store:
             text=row[3],
             pages=tuple(Page(p[0], p[1], p[2], p[3], None if p[4] is None else (p[4], p[5])) for p in pages),
             sections=tuple(Section(*section) for section in sections),
-            warnings=tuple(json.loads(row[2])),
+            warnings=self._warnings(row[2]),
         )
 
     def documents(self) -> list[Listed]:
@@ -193,7 +193,7 @@ class Store:
                 " (select count(*) from chunks where document = d.id), d.warnings from documents d order by d.title, d.id"
             ).fetchall()
             return [
-                Listed(row[0], row[1], row[2], row[3], row[4], row[5], self._sources_of(row[0]), tuple(json.loads(row[6]))) for row in rows
+                Listed(row[0], row[1], row[2], row[3], row[4], row[5], self._sources_of(row[0]), self._warnings(row[6])) for row in rows
             ]
 
     def sources(self) -> dict[str, Source]:
@@ -392,6 +392,12 @@ class Store:
         if code.startswith("SQLITE_IOERR"):
             return LibraryError(f"{name} could not be read or written: {error}.", hint="check that its disk is well")
         return LibraryError(f"{name} failed: {error}.", hint="try again; if that does not help, the library may be damaged")
+
+    def _warnings(self, kept: str) -> tuple[str, ...]:
+        try:
+            return tuple(json.loads(kept))
+        except (TypeError, ValueError) as error:
+            raise self._damaged("the warnings of a document cannot be read") from error
 
     def _damaged(self, what: str) -> LibraryError:
         return LibraryError(f"{self.path} is damaged: {what}.", hint="restore it from a backup, or add the files again to a new library")
