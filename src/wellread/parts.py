@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 
 from wellread.config import Settings
 from wellread.errors import UsageError
 from wellread.models.base import ChatModel, Embedder, Writer
 from wellread.models.catalog import Entry, canonical, find
 from wellread.models.files import ModelStore, Pulled
+from wellread.places import expanded
 from wellread.types import Progress
 
 ENGLISH_EMBEDDER = "all-minilm"
@@ -124,7 +124,7 @@ class Parts:
                 raise UsageError(f"{model} needs the address of its server.", hint="give --base-url, such as http://127.0.0.1:8000/v1")
             return Writer(OpenAIChat(model.removeprefix("openai:"), settings.base_url, os.environ.get("OPENAI_API_KEY")))
         if model.endswith(".gguf"):
-            path = Path(model).expanduser()
+            path = expanded(model)
             if not path.is_file():
                 raise UsageError(f"there is no model file {path}.", hint="check the path")
             name, languages = path.stem, None

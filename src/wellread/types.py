@@ -6,6 +6,7 @@ equals one read from a library. Only the standard library is imported here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -253,9 +254,12 @@ class Answer:
         return "\n".join(lines)
 
 
+_CJK_LINE_END = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])[ \t]*\n[ \t]*(?=[\u3000-\u9fff\uff00-\uffef])")
+
+
 def one_line(text: str) -> str:
-    """Text as shown on a screen: every run of white space is one space."""
-    return " ".join(text.split())
+    """Text as shown on a screen: every run of white space is one space, and none where a line of Chinese was broken."""
+    return " ".join(_CJK_LINE_END.sub("", text).split())
 
 
 def place(citation: Citation) -> str:

@@ -33,7 +33,7 @@ class OpenAIChat:
     def __init__(
         self, name: str, base_url: str, api_key: str | None = None, context_window: int = 8192, *, timeout_s: float = 120.0
     ) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+        if not _is_address(base_url):
             raise UsageError(f'"{base_url}" is not the address of a server.', hint="such as http://127.0.0.1:8000/v1")
         self.name = name
         self.context_window = context_window
@@ -160,6 +160,14 @@ class OpenAIChat:
         if status >= 500:
             return ModelError(f"{self._address} failed ({status}): {said}", hint="ask again; the server's own log says more")
         return ModelError(f"{self._address} refused the request ({status}): {said}")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as "http://[::1"
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _message(body: str) -> tuple[str, str]:
