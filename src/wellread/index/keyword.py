@@ -22,6 +22,7 @@ _LAYOUT = "keyword-1"
 """Changes when the fields or the analysis do, so that an older index is rebuilt."""
 
 _HEAP_BYTES = 50_000_000
+_ROOM_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,7 @@ class KeywordIndex:
         try:
             self._write(store, since)
         except ValueError as error:  # what tantivy raises for anything that goes wrong with its files
-            raise DiskFull(
-                f"the keyword index in {self._folder} could not be written: {error}.",
-                hint="the disk may be full; free some space and run the same command again",
-            ) from error
+            self._write_anew(store, error)
         self._index.reload()
         _write_atomically(self._folder / "change", f"{identity} {change}")
         self._level = (identity, change)
@@ -137,6 +135,20 @@ class KeywordIndex:
         found = searcher.search(both, limit=len(chunks), count=False).hits
         ids = _ids(searcher, found)
         return {int(chunk): float(score) for chunk, (score, _) in zip(ids, found, strict=True)}
+
+    def _write_anew(self, store: Store, error: ValueError) -> None:
+        """Start over where adding failed: the files may be damaged. Where there is little room that is the cause, and they are kept."""
+        try:
+            if shutil.disk_usage(self._folder).free < _ROOM_BYTES:
+                raise error
+            self._fresh_folder()
+            self._index = self._opened()
+            self._write(store, 0)
+        except ValueError as again:
+            raise DiskFull(
+                f"the keyword index in {self._folder} could not be written: {again}.",
+                hint="the disk may be full; free some space and run the same command again",
+            ) from again
 
     def _write(self, store: Store, since: int) -> None:
         import tantivy
