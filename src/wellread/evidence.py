@@ -1,7 +1,7 @@
 """From hits to the sentences that answer: the least text that a small model needs, and the most that can be quoted.
 
-Measured with a 135M model, three well-chosen sentences give an answer that holds the right words half again as often as the whole
-passages do, in a third of the time. A list that a sentence announces ("has three drawbacks:") is followed to its end, because the
+On a few dozen training questions a 135M model gave the right words more often from three well-chosen sentences than from the whole
+passages, and sooner. A list that a sentence announces ("has three drawbacks:") is followed to its end, because the
 sentences of its items need not resemble the question at all.
 """
 

@@ -59,8 +59,8 @@ class Embedder(Protocol):
 class Writer:
     """The chat model that may write the answer, the languages it can write (None: any), and how much evidence it is shown at best.
 
-    `evidence_tokens` is small for small models: measured with 135M parameters, 160 tokens of the best sentences gave as many right
-    answers as 300, more of them fit to be shown, in half the time.
+    `evidence_tokens` is small for small models: on 60 training questions with 135M parameters, 160 tokens of the best sentences
+    gave about as many right answers as 300 (.65, .67), more of them fit to be shown, and sooner.
     """
 
     model: ChatModel
