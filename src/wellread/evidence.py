@@ -214,15 +214,16 @@ def list_after(document: Document, end: int) -> list[tuple[int, int]]:
             break
         if kind == kinds[0]:
             items.append((start, stop))
-        elif kinds[0] == "bullet" and stop - first <= _LONG and not _PARAGRAPH.search(document.text, last, start):
+        elif kinds[0].startswith("bullet") and stop - first <= _LONG and not _PARAGRAPH.search(document.text, last, start):
             items[-1] = (first, stop)  # a bullet goes on to its end
     return items if len(items) > 1 else []
 
 
 def _item_kind(text: str, start: int, end: int) -> str | None:
-    """How a unit begins as a list item: "bullet", "title", or None when it does not."""
-    if _BULLET.match(text, start, end):
-        return "bullet"
+    """How a unit begins as a list item: "title", "bullet" and its style, or None when it does not."""
+    if bullet := _BULLET.match(text, start, end):
+        # "(a)", "1." and "-" are three styles: an item of another one belongs to another list
+        return "bullet " + re.sub(r"[一二三四五六七八九十①-⑳]+", "一", re.sub(r"[a-z]+", "a", re.sub(r"\d+", "1", bullet.group().strip())))
     first_start, first_end = sentence_spans(text, start, end)[0]
     title = text[first_start:first_end]
     colon = title.find(":")
