@@ -49,8 +49,8 @@ def open_library(tmp_path: Path) -> Iterator[OpenLibrary]:
     """Opens libraries with a fake embedder and, if given, a fake chat model; closes them in the end."""
     opened: list[Library] = []
 
-    def make(name: str = "test", *, chat: ChatModel | None = None, embedder: Embedder | None = None) -> Library:
-        parts = Parts(Settings(model="none", home=tmp_path / "home"), embedder=embedder or HashEmbedder(), chat=chat)
+    def make(name: str = "test", *, chat: ChatModel | None = None, embedder: Embedder | None = None, **settings: Any) -> Library:
+        parts = Parts(Settings(model="none", home=tmp_path / "home", **settings), embedder=embedder or HashEmbedder(), chat=chat)
         opened.append(Library(tmp_path / f"{name}.wellread", parts))
         return opened[-1]
 
@@ -110,7 +110,7 @@ def _spans_hold(store: Store, ids: list[int]) -> None:
                 assert page.start <= chunk.start < chunk.end <= page.end
             if chunk.section is not None:
                 section = document.sections[chunk.section]
-                assert section.start <= chunk.start
+                assert section.start < chunk.end
                 assert chunk.section + 1 == len(document.sections) or chunk.end <= document.sections[chunk.section + 1].start
         assert sum(len(chunk.text.split()) for chunk in chunks) >= len(document.text.split())
 

@@ -489,6 +489,10 @@ def _churn(folder: Path, rng: random.Random, most: int) -> None:
     for path in rng.sample(sorted(folder.glob("*.txt")), 3):
         path.unlink()
         (folder / f"{rng.randrange(10**9)}.txt").write_text(words(rng, 800))
+    for path in rng.sample(sorted(folder.glob("*.txt")), 2):
+        path.rename(folder / f"{rng.randrange(10**9)}.txt")
+    for path in rng.sample(sorted(folder.glob("*.txt")), 1):
+        shutil.copy(path, folder / f"{rng.randrange(10**9)}.txt")
     for path in folder.glob("*.pdf"):
         with path.open("ab") as file:
             file.write(b"\n%%%d\n" % rng.randrange(10**9))
@@ -497,6 +501,24 @@ def _churn(folder: Path, rng: random.Random, most: int) -> None:
 def _spans(library: Library) -> set[tuple[str, int, int]]:
     with closing(sqlite3.connect(library.folder / "library.db")) as db:
         return set(db.execute("select document, start, end from chunks"))
+
+
+def _state(library: Library) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything a library holds that is not a count of changes: texts, shapes, chunks with their ids, vectors, sources."""
+    queries = (
+        "select id, title, media_type, chars, warnings, reader from documents order by id",
+        "select document, text, crc from texts order by document",
+        "select * from pages order by document, position",
+        "select * from sections order by document, position",
+        "select * from regions order by document, position",
+        "select id, document, start, end, page, section, kind from chunks order by id",
+        "select chunk, data from vectors order by chunk",
+        "select path, document, size, mtime_ns from sources order by path",
+        "select * from containers order by path",
+        "select path, reason from failures order by path",
+    )
+    with closing(sqlite3.connect(library.folder / "library.db")) as db:
+        return {query: db.execute(query).fetchall() for query in queries}
 
 
 def _whole(library: Library) -> int:
@@ -552,8 +574,8 @@ def _kills(times: int, most: int, tmp_path: Path, docs: Path | None, open_librar
     with open_library("killed") as library, open_library("uninterrupted") as fresh:
         library.add(folder)
         fresh.add(folder)
-        assert _spans(library) == _spans(fresh)
-        assert _whole(library) == _whole(fresh) == len(list(folder.iterdir()))
+        assert _state(library) == _state(fresh)
+        assert _whole(library) == _whole(fresh) == len({hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()})
         check_library(library)
 
 

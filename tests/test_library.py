@@ -116,8 +116,10 @@ def test_documents_are_removed_by_path_folder_or_id(open_library: Callable[..., 
     assert library.remove(power[:8]) == 1
     assert [listed.title for listed in library.documents()] == ["food.txt"]
     assert library.search("generator")[0].title == "food.txt"
-    assert library.sync().added == 1  # its folder is still followed
+    assert not library.sync().changed  # its folder is still followed, but it was sent away
     assert library.remove(str(folder / "food.txt")) == 1
+    assert not library.sync().changed
+    assert library.add(folder / "food.txt").added == 1
     assert library.remove(str(folder)) == 1
     assert library.store.roots() == []
     assert not library.sync().changed

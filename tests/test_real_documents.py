@@ -30,8 +30,9 @@ def check_split(paths: list[Path]) -> int:
     """Read and split files. Returns how many could be read."""
     read = 0
     with ReaderPool() as pool:
-        for path, document in pool.read_all(paths):
-            if isinstance(document, ReadError):
+        for reading in pool.read_all(paths):
+            path, document = reading.source, reading.result
+            if document is None or isinstance(document, ReadError):
                 continue
             read += 1
             text, at = document.text, 0

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wellread.errors import UsageError
+from wellread.errors import ReadError, UsageError
 from wellread.library import Library
 from wellread.models.fake import HashEmbedder
+from wellread.read.limits import Limits
+from wellread.read.pool import ReaderPool
 from wellread.sync import SyncReport
+from wellread.types import Document
 
 Check = Callable[[Library], None]
 
@@ -253,16 +258,17 @@ def test_an_add_that_is_stopped_is_finished_by_sync(watched: Watched, check_libr
         pass
 
     def stop(what: str, done: int, total: int) -> None:
-        if done == 2:
+        if done == 70:
             raise Stop
 
-    for number in range(5):
+    for number in range(80):
         watched.write(f"{number}.txt", f"Text of number {number}.")
     with pytest.raises(Stop):
         watched.library.add(watched.folder, progress=stop)
-    assert len(watched.library.documents()) == 2
-    assert counts(watched.sync()) == (3, 0, 0, 0, 2, 0)
-    assert watched.read == 3
+    done = len(watched.library.documents())
+    assert 60 < done < 70  # they are written some sixty at a time
+    assert counts(watched.sync()) == (80 - done, 0, 0, 0, done, 0)
+    assert watched.read == 80 - done
     check_library(watched.library)
 
 
@@ -365,3 +371,114 @@ def test_every_chunk_is_a_span_after_any_history(seed: int, watched: Watched, ch
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_every_chunk_is_a_span_after_any_long_history(seed: int, watched: Watched, check_library: Check) -> None:
     _history(seed, 12, watched, check_library)
+
+
+# --- archives
+
+
+def _zip(path: Path, members: Mapping[str, bytes | str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return path
+
+
+def _zipped(members: Mapping[str, bytes | str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return buffer.getvalue()
+
+
+def test_an_archive_is_a_folder(watched: Watched, check_library: Check) -> None:
+    inner = _zipped({"deep.txt": "The deepest text."})
+    archive = _zip(watched.folder / "all.zip", {"a.txt": "One text.", "b/c.txt": "Two texts.", "b/inner.zip": inner, "empty.txt": ""})
+    report = watched.sync(watched.folder)
+    assert counts(report) == (3, 0, 0, 0, 0, 1)
+    assert [failure.path for failure in report.failed] == [f"{archive}/empty.txt"]
+    assert sorted(watched.texts()) == ["all.zip/a.txt", "all.zip/b/c.txt", "all.zip/b/inner.zip/deep.txt"]
+    check_library(watched.library)
+    assert counts(watched.sync()) == (0, 0, 0, 0, 3, 1)
+    assert (watched.read, watched.embedded) == (0, 0)
+    _zip(archive, {"a.txt": "One text.", "b/c.txt": "Other texts.", "new.txt": "A new text."})
+    assert counts(watched.sync()) == (1, 1, 0, 1, 1, 0)
+    assert watched.embedded == 2
+    assert sorted(watched.texts()) == ["all.zip/a.txt", "all.zip/b/c.txt", "all.zip/new.txt"]
+    archive.rename(watched.folder / "moved.zip")
+    assert counts(watched.sync()) == (0, 0, 3, 0, 0, 0)
+    assert watched.embedded == 0
+    assert sorted(watched.texts()) == ["moved.zip/a.txt", "moved.zip/b/c.txt", "moved.zip/new.txt"]
+    (watched.folder / "moved.zip").write_bytes(b"PK\x03\x04 and nothing that was there before")
+    assert counts(watched.sync()) == (0, 0, 0, 0, 0, 1)
+    assert len(watched.library.documents()) == 3  # what was read well stays until it can be read again
+    (watched.folder / "moved.zip").unlink()
+    assert counts(watched.sync()) == (0, 0, 0, 3, 0, 0)
+    assert watched.library.documents() == []
+    assert watched.library.store.containers() == {}
+    check_library(watched.library)
+
+
+def test_what_is_removed_from_an_archive_stays_away(watched: Watched) -> None:
+    archive = _zip(watched.folder / "all.zip", {"a.txt": "One text.", "b/c.txt": "Two texts."})
+    watched.sync(watched.folder)
+    assert watched.library.remove(f"{archive}/b") == 1
+    _zip(archive, {"a.txt": "One text.", "b/c.txt": "Two texts.", "d.txt": "Three texts."})
+    watched.sync()
+    assert sorted(watched.texts()) == ["all.zip/a.txt", "all.zip/d.txt"]
+
+
+def test_archives_may_lie_in_one_another_only_so_deep(watched: Watched) -> None:
+    data = _zipped({"core.txt": "The core."})
+    for depth in range(5):
+        data = _zipped({f"{depth}.zip": data, f"{depth}.txt": f"Text at depth {depth}."})
+    (watched.folder / "all.zip").write_bytes(data)
+    report = watched.sync(watched.folder)
+    assert report.added == 3
+    (failure,) = report.failed
+    assert (failure.reason, failure.path.count(".zip")) == ("too_large", 4)
+
+
+def test_what_archives_in_an_archive_unpack_to_is_counted_together(watched: Watched) -> None:
+    limits = Limits(unpacked_bytes=100_000)
+    data = _zipped({f"{number}.zip": _zipped({"a.txt": f"{number} " + "word " * 9_000}) for number in range(4)})
+    (watched.folder / "all.zip").write_bytes(data)
+    with ReaderPool(limits=limits) as pool:
+        results = [reading.result for reading in pool.read_all([watched.folder / "all.zip"])]
+    assert any(isinstance(result, ReadError) and result.reason == "too_large" for result in results)
+    assert sum(isinstance(result, Document) for result in results) <= 2
+
+
+# --- readers that learn more
+
+
+def test_a_failure_is_tried_again_by_other_readers_and_under_other_limits(
+    open_library: Callable[..., Library], tmp_path: Path, check_library: Check
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "long.txt").write_text("A word or two. " * 100_000)
+    library = open_library(max_file_mb=1)
+    assert [failure.reason for failure in library.add(tmp_path / "files").failed] == ["too_large"]
+    assert [failure.reason for failure in library.sync().failed] == ["too_large"]
+    assert open_library(max_file_mb=2).sync().added == 1
+
+
+def test_reindexing_changes_the_embedder_and_nothing_else(
+    open_library: Callable[..., Library], tmp_path: Path, check_library: Check
+) -> None:
+    (tmp_path / "files").mkdir()
+    for number in range(5):
+        (tmp_path / "files" / f"{number}.txt").write_text(f"Text of number {number}.")
+    library = open_library()
+    library.add(tmp_path / "files")
+    chunks = library.store.chunks([hit.chunk.id for hit in library.search("text", limit=5)])
+    library.close()
+    other = open_library(embedder=HashEmbedder(dimensions=32))
+    with pytest.raises(UsageError, match="was made with the embedder") as caught:
+        other.search("text")
+    assert "wellread reindex" in str(caught.value.hint)
+    assert other.reindex() == 5
+    assert other.store.chunks(list(chunks)) == chunks
+    assert other.search("number 3", limit=1)[0].chunk.text == "Text of number 3."
+    assert not other.sync().changed
+    check_library(other)

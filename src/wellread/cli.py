@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, sug
 
 if TYPE_CHECKING:
     from wellread.config import Loaded
+    from wellread.index.rows import Failure
     from wellread.library import Library
     from wellread.options import Options
     from wellread.parts import Parts
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 
-_SETTINGS = ("library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline")
+_SETTINGS = (
+    "library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline", "jobs", "private_addresses",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if sys.stdout is None:  # closed by whoever started us
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (it lives as long as we do)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is no reason to stop
+    os.umask(0o077)  # what people read is nobody else's business
     try:
         try:
             return _run(sys.argv[1:] if arguments is None else arguments)
@@ -110,15 +118,19 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"wellread {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _ask_arguments(_command(commands, "ask", "answer a question from documents", _ask))
-    add = _command(commands, "add", "add files and folders to a library", _add)
-    add.add_argument("paths", nargs="+", metavar="PATH")
-    _command(commands, "sync", "bring a library into step with its files", _sync)
+    add = _command(commands, "add", "add files, folders, web pages and site maps to a library", _add)
+    add.add_argument("paths", nargs="+", metavar="PATH_OR_URL")
+    sync = _command(commands, "sync", "bring a library into step with its files", _sync)
+    sync.add_argument("--watch", action="store_true", help="go on, and sync again whenever a file changes")
+    _command(commands, "reindex", "split and embed all documents anew, also with another --embedder", _reindex)
     _command(commands, "list", "list the documents of a library", _list)
-    remove = _command(commands, "remove", "remove documents by path, folder or id", _remove)
+    remove = _command(commands, "remove", "remove documents by path, folder, address or id", _remove)
     remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
     search = _command(commands, "search", "show the passages that match a query, and why", _search)
     search.add_argument("query", metavar="QUERY")
-    search.add_argument("--in", dest="sources", action="append", nargs="+", metavar="PATH", help="search these files instead of a library")
+    search.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="search these files instead of a library"
+    )
     search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
     _chat_arguments(_command(commands, "chat", "ask one question after another", _chat))
     trace = _command(commands, "trace", "show how an answer came about", _trace)
@@ -143,6 +155,8 @@ def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str
     settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
     settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
     settings.add_argument("--embedder", metavar="NAME", help='"auto", "all-minilm" or "multilingual-e5-small"')
+    settings.add_argument("--jobs", type=int, metavar="N", help="files read at the same time")
+    settings.add_argument("--private-addresses", action="store_true", default=None, help="fetch pages from this machine and network too")
     settings.add_argument("--offline", action="store_true", default=None, help="never touch the network")
     return parser
 
@@ -153,7 +167,9 @@ def _ask_arguments(parser: _Parser) -> None:
 
 
 def _chat_arguments(parser: _Parser) -> None:
-    parser.add_argument("--in", dest="sources", action="append", nargs="+", metavar="PATH", help="answer from these files and folders")
+    parser.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
+    )
     parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
     parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
     parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
@@ -215,11 +231,11 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from wellread.places import check_source
+    from wellread.library import check_root
     from wellread.terminal import Screen
 
     for path in arguments.paths:
-        check_source(path)
+        check_root(path)
     screen = Screen()
     with _parts(arguments, screen) as parts, _named(arguments, parts) as library:
         report = library.add(*arguments.paths, progress=screen.progress)
@@ -231,7 +247,31 @@ def _sync(arguments: argparse.Namespace) -> int:
 
     screen = Screen()
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
-        return _reported(arguments, library.sync(progress=screen.progress), screen)
+        if not arguments.watch:
+            return _reported(arguments, library.sync(progress=screen.progress), screen)
+        told: list[Failure] = []
+        for report in library.watch(screen.progress):
+            now = report.failed
+            report.failed = [failure for failure in now if failure not in told]
+            told = now
+            if report.changed or report.failed:
+                _reported(arguments, report, screen, compact=True)
+            screen.say("Watching; Ctrl-C ends.")
+    return OK
+
+
+def _reindex(arguments: argparse.Namespace) -> int:
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        done = library.reindex(progress=screen.progress)
+        name = library.store.meta("embedder")
+        if arguments.json:
+            _print_json({"reindexed": done, "embedder": name})
+        else:
+            screen.say(f"Reindexed {done} document{'s' * (done != 1)} with {name}.")
+    return OK
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -372,11 +412,12 @@ def _existing(arguments: argparse.Namespace, parts: Parts) -> Library:
 
 def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
     """Raise `UsageError` unless the files to ask, or the library, are there."""
-    from wellread.places import check_source, folder_of
+    from wellread.library import check_root
+    from wellread.places import folder_of
 
     sources = _sources(arguments)
     for source in sources:
-        check_source(source)
+        check_root(source)
     folder = folder_of(parts.settings.library)
     if not sources and not (folder / "library.db").exists():
         near = suggest(folder.stem, [path.stem for path in folder.parent.glob("*.wellread")])
@@ -403,15 +444,16 @@ def _opened(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> tupl
     return library, report
 
 
-def _reported(arguments: argparse.Namespace, report: SyncReport, screen: Screen) -> int:
+def _reported(arguments: argparse.Namespace, report: SyncReport, screen: Screen, *, compact: bool = False) -> int:
     import dataclasses
 
     if arguments.json:
-        _print_json(dataclasses.asdict(report))
+        _print_json(dataclasses.asdict(report), compact=compact)
     else:
         screen.report(report)
     return PARTIAL if report.failed else OK
 
 
 def _print_json(value: object, *, compact: bool = False) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=None if compact else 2), flush=True)
+    plain = "utf" not in (sys.stdout.encoding or "").lower()  # what cannot be shown is escaped, as JSON does it
+    print(json.dumps(value, ensure_ascii=plain, indent=None if compact else 2), flush=True)

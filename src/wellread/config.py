@@ -19,7 +19,7 @@ _KINDS = {bool: "yes or no", int: "a whole number", str: "text", type(Path()): "
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Each field is also `--its-name`, `WELLREAD_ITS_NAME` and a key of wellread.toml.
+    """Everything that can be set. Each field is also `WELLREAD_ITS_NAME`, a key of wellread.toml, and (but for the limits) `--its-name`.
 
     library: the library used when none is named.
     model: the chat model: a catalogue name, a path to a .gguf file, "openai:NAME" with `base_url`, or "none".
@@ -29,6 +29,11 @@ class Settings:
     context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
     embedder: "auto" (by the language of the documents), "all-minilm" or "multilingual-e5-small".
     offline: never touch the network; models must be here already.
+    jobs: files read at the same time; 0 chooses by the machine.
+    private_addresses: whether web pages may be fetched from this machine and the local network.
+    max_file_mb, max_pages: the largest file that is read, and the most pages.
+    max_read_seconds, max_read_memory_mb: processor time and memory that reading one file may take.
+    max_unpacked_mb, max_unpacked_ratio: what an archive may unpack to, in all and per byte of its own.
     """
 
     library: str = "library.wellread"
@@ -39,6 +44,14 @@ class Settings:
     context_window: int = 0
     embedder: str = "auto"
     offline: bool = False
+    jobs: int = 0
+    private_addresses: bool = False
+    max_file_mb: int = 50
+    max_pages: int = 2_000
+    max_read_seconds: int = 60
+    max_read_memory_mb: int = 2_048
+    max_unpacked_mb: int = 200
+    max_unpacked_ratio: int = 100
     home: Path = field(default_factory=Path)
     """The one folder under which everything is kept; empty to use the platform's own places."""
 

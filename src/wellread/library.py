@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,24 @@ from wellread.config import Settings, load
 from wellread.errors import DiskFull, LibraryError, LibraryLocked, UsageError
 from wellread.followup import standalone
 from wellread.index.keyword import KeywordIndex
-from wellread.index.store import Listed, Store
+from wellread.index.rows import Listed
+from wellread.index.store import Store
 from wellread.index.vector import VectorIndex
 from wellread.lock import Busy, locked
 from wellread.models.base import Embedder
 from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
 from wellread.places import SUFFIX, check_source, folder_of, source_path
+from wellread.read.limits import MEGABYTE, Limits
 from wellread.record import trace_json
+from wellread.reindex import reindex
 from wellread.retrieve import Index, retrieve
 from wellread.sync import SyncReport, sync
 from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress
+from wellread.watch import changes
+from wellread.web.address import canonical, is_address
+from wellread.web.site import fetch_site
 from wellread.words import cjk_share
 
 _WRITE_WAIT_SECONDS = 10.0
@@ -47,7 +55,7 @@ def open(path: str | Path, *, settings: Settings | None = None, parts: Parts | N
 
 def cached(sources: Sequence[str | Path], *, parts: Parts) -> Library:
     """The library that `ask --in` keeps for a set of files and folders."""
-    paths = sorted({str(source_path(source)) for source in sources})
+    paths = sorted({_root(source) for source in sources})
     name = hashlib.sha256("\n".join([parts.settings.embedder, *paths]).encode()).hexdigest()[:16]
     return Library(parts.settings.cached_libraries / (name + SUFFIX), parts)
 
@@ -59,7 +67,7 @@ class Library:
         self.folder = folder
         self.parts = parts
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(
                 f"the folder {folder} cannot be made: {error.strerror}.", hint="choose another place with --library"
@@ -83,39 +91,86 @@ class Library:
         """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing."""
         if not sources:
             raise UsageError("nothing to add.", hint="name a file or a folder, as in: wellread add ~/papers")
-        roots = [source_path(source) for source in sources]
-        for root in roots:
-            check_source(root)
+        for source in sources:
+            check_root(source)
+        roots = [_root(source) for source in sources]
+        if self.parts.settings.offline and any(map(is_address, roots)):
+            raise UsageError("a web page cannot be fetched offline.", hint="leave out --offline, or add saved files")
         with self._writing():
             known = self.store.roots()
             for root in roots:  # first of all, so that `sync` goes on where an `add` was stopped
-                if str(root) not in known:
-                    self.store.add_root(str(root))
+                if root not in known:
+                    self.store.add_root(root)
+            self.store.set_excluded([path for path in self.store.excluded() if path in roots], excluded=False)
             return self._sync(roots, progress)
 
     def sync(self, progress: Progress = lambda what, done, total: None) -> SyncReport:
         """Bring the library into step with the files and folders that were added to it."""
         with self._writing():
-            return self._sync([Path(root) for root in self.store.roots()], progress)
+            return self._sync(self.store.roots(), progress)
+
+    def reindex(self, progress: Progress = lambda what, done, total: None) -> int:
+        """Split and embed every document anew, with the embedder that the settings name. Returns how many there are.
+
+        It happens as a whole or not at all, and reads no file again.
+        """
+        with self._writing():
+            documents = self.store.documents()
+            if not documents:
+                return 0
+            sample = "".join(self.store.document(listed.id).text[:5000] for listed in documents[:8])
+            embedder = self.parts.embedder(self.parts.embedder_for(chinese=cjk_share(sample) > _CHINESE_DOCUMENTS))
+            reindex(self.store, embedder, progress)
+            self._index = None  # it may have been made for vectors of another length
+            self._catch_up()
+        return len(documents)
+
+    def watch(self, progress: Progress = lambda what, done, total: None) -> Iterator[SyncReport]:
+        """`sync` now, and its files and folders again whenever they change, until interrupted."""
+        yield self.sync(progress)
+        for _ in changes(Path(root) for root in self.store.roots() if not is_address(root)):
+            with self._writing():
+                report = self._sync([root for root in self.store.roots() if not is_address(root)], progress)
+            yield report
 
     def remove(self, what: str) -> int:
-        """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went."""
+        """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went.
+
+        What lies in a folder that is followed stays away at later syncs, until it is added again by name.
+        """
         if not what.strip():
             raise UsageError("nothing to remove.", hint="name a path, a folder or an id; see `wellread list`")
+        if is_address(what):
+            return self._remove_site(canonical(what))
         path = source_path(what)
         with self._writing():
             sources = self.store.sources()
             paths = [source for source in sources if Path(source).is_relative_to(path)]
-            roots = [root for root in self.store.roots() if Path(root).is_relative_to(path)]
+            roots = [root for root in self.store.roots() if not is_address(root) and Path(root).is_relative_to(path)]
             failures = [failure for failure in self.store.failures() if Path(failure).is_relative_to(path)]
+            named = [str(path)]
             if not (paths or roots or failures) and len(what) >= 6:
-                paths = [source.path for source in sources.values() if source.document.startswith(what)]
+                named = paths = [source.path for source in sources.values() if source.document.startswith(what)]
             if not (paths or roots or failures):
                 raise UsageError(f"nothing in {self.folder} is called {what}.", hint="see `wellread list`")
             for root in roots:
                 self.store.remove_root(root)
+            followed = [Path(root) for root in self.store.roots() if not is_address(root)]
+            out = [one for one in named if any(Path(one).is_relative_to(root) for root in followed)]
+            self.store.set_excluded(out, excluded=True)
             self.store.forget_failures(failures)
             gone = self.store.unlink(paths)
+            self._catch_up()
+        return gone
+
+    def _remove_site(self, url: str) -> int:
+        """Remove a page of the web, or everything that a site map led to."""
+        with self._writing():
+            pages = [page.url for page in self.store.web_pages().values() if url in (page.url, page.root)]
+            if not pages and url not in self.store.roots():
+                raise UsageError(f"nothing in {self.folder} is called {url}.", hint="see `wellread list`")
+            self.store.remove_root(url)
+            gone = self.store.unlink(pages)
             self._catch_up()
         return gone
 
@@ -184,8 +239,20 @@ class Library:
         """The right to change this library, for one process at a time."""
         return _exclusive(self.folder / "lock", self.folder, _WRITE_WAIT_SECONDS)
 
-    def _sync(self, roots: Sequence[Path], progress: Progress) -> SyncReport:
-        report = sync(roots, self.store, self._choose_embedder, progress)
+    def _sync(self, roots: Sequence[str], progress: Progress) -> SyncReport:
+        settings = self.parts.settings
+        sites = [] if settings.offline else [root for root in roots if is_address(root)]
+        jobs = settings.jobs or max(1, (os.cpu_count() or 2) // 2)
+        report = sync(
+            [Path(root) for root in roots if not is_address(root)],
+            self.store,
+            self._choose_embedder,
+            progress,
+            jobs=jobs,
+            limits=_limits(settings),
+            sites=sites,
+            fetch=partial(fetch_site, allow_private=settings.private_addresses, progress=progress),
+        )
         if report.changed:
             self._catch_up()
         return report
@@ -208,7 +275,15 @@ class Library:
     def _embedder(self) -> Embedder | None:
         """The embedder that made the library's vectors, or None while it has none."""
         name = self.store.meta("embedder")
-        return None if name is None else self.parts.embedder(str(name))
+        if name is None:
+            return None
+        wanted = self.parts.settings.embedder
+        if wanted != "auto" and self.parts.embedder_for(chinese=False) != name:
+            raise UsageError(
+                f'this library was made with the embedder "{name}", not "{wanted}".',
+                hint=f"leave out --embedder, or embed everything anew: wellread reindex --embedder {wanted}",
+            )
+        return self.parts.embedder(str(name))
 
     def _ready_index(self, embedder: Embedder) -> Index:
         """The indexes, level with the database."""
@@ -234,6 +309,30 @@ class Library:
             keyword = KeywordIndex(self.folder / "index" / "keyword")
             self._index = Index(self.store, keyword, VectorIndex(self.folder / "index" / "vector", embedder.dimensions))
         return self._index
+
+
+def _root(source: str | Path) -> str:
+    """What a library remembers of something that is added."""
+    return canonical(str(source)) if is_address(str(source)) else str(source_path(source))
+
+
+def check_root(source: str | Path) -> None:
+    """Raise `UsageError` for what cannot be added: a path where nothing is, or an address that is none of a web page."""
+    if is_address(str(source)):
+        canonical(str(source))
+    else:
+        check_source(source)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        file_bytes=settings.max_file_mb * MEGABYTE,
+        pages=settings.max_pages,
+        cpu_seconds=settings.max_read_seconds,
+        memory_bytes=settings.max_read_memory_mb * 1024**2,
+        unpacked_bytes=settings.max_unpacked_mb * MEGABYTE,
+        unpacked_ratio=settings.max_unpacked_ratio,
+    )
 
 
 def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class Parts:
             if name != self._given.name:
                 raise UsageError(
                     f'this library was made with the embedder "{name}", not "{self._given.name}".',
-                    hint="open it with the embedder that made it, or add the files again to a new library",
+                    hint="open it with the embedder that made it, or embed everything anew with `wellread reindex`",
                 )
             return self._given
         if name not in self._embedders:

@@ -13,8 +13,9 @@ _CLOSING = "\"'”’)]}»」』）】》〉"
 _END = re.compile(
     rf"(?P<cjk>[。！？；…]+[{re.escape(_CLOSING)}]*)"
     rf"|(?P<latin>[.!?]+[{re.escape(_CLOSING)}]*)(?=\s|$)"
-    r"|(?P<block>[ \t]*\n(?=[ \t]*(?:[-*+•‣◦▪]\s|\d{1,3}[.)]\s|\|))|[ \t]*(?:\n[ \t]*){2,}|\f)"
+    r"|(?P<block>(?<![ \t])[ \t]*\n(?=[ \t]*(?:[-*+•‣◦▪]\s|\d{1,3}[.)]\s|\|))|(?<![ \t])[ \t]*(?:\n[ \t]*){2,}|\f)"
 )
+_SOLID = re.compile(r"\S")
 _WORD_BEFORE = re.compile(r"[^\s(\[“\"']+$")
 
 
@@ -57,5 +58,5 @@ def _ends_sentence(text: str, sentence: int, stop: int, after: int, end: int) ->
         return False
     if word.isdigit() and not text[sentence : stop - len(word)].strip():  # a list number: "1. First"
         return False
-    following = text[after:end].lstrip()[:1]
-    return not following.islower()
+    following = _SOLID.search(text, after, end)
+    return following is None or not following.group().islower()

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from wellread.errors import ReadError, UsageError
-from wellread.index.store import Failure, Source, Store
+from wellread.census import Census, Known, take
+from wellread.errors import ReadError
+from wellread.index.rows import Failure, Source, WebPage
+from wellread.index.store import Store
+from wellread.ingest import Ingest
 from wellread.models.base import Embedder
-from wellread.read.discover import walk
 from wellread.read.limits import Limits
-from wellread.read.pool import ReaderPool
-from wellread.split import split
-from wellread.types import Document, Progress, Span
-
-_PEEK = 8
-"""Documents looked at before an embedder is chosen."""
+from wellread.read.parse import readers_version
+from wellread.read.pool import Given, ReaderPool, Reading
+from wellread.types import Document, Progress
+from wellread.web.address import is_address
+from wellread.web.missed import Missed
+from wellread.web.site import Fetched, Seen
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """What a sync did, in files. `failed` holds the files that could not be read; an older version of one, if there is, stays."""
+    """What a sync did, in files (members of archives and web pages count as files).
+
+    `failed` holds what could not be read; an older version of it, if there is one, stays.
+    """
 
     added: int = 0
     updated: int = 0
@@ -38,170 +42,231 @@ class SyncReport:
         return bool(self.added or self.updated or self.moved or self.removed)
 
 
+Fetch = Callable[[str, Mapping[str, Seen]], Iterator[Fetched | Missed]]
+"""Gets the pages of a site, given those that are held: `wellread.web.site.fetch_site`, or a stand-in for it."""
+
+
 def sync(
-    roots: Iterable[Path],
+    roots: Sequence[Path],
     store: Store,
     choose_embedder: Callable[[list[Document]], Embedder],
     progress: Progress,
     *,
-    jobs: int = 1,
-) -> SyncReport:
-    """Make the store hold exactly the files that lie under the roots now; sources under no root are left alone.
-
-    Each document is stored in one transaction, so stopping at any moment keeps what is done and the next sync does the rest.
-    `choose_embedder` is given the first documents that are to be embedded. Raises `UsageError` for a root that does not exist.
-    """
-    report = SyncReport()
-    known, failures = store.sources(), store.failures()
-    seen: set[str] = set()
-    closed: list[Path] = []
-    moved: set[str] = set()
-    to_read: dict[Path, Source] = {}
-    for path in _files(roots):
-        if not _is_text(str(path)):
-            report.failed.append(_unnamed(path))
-            continue
-        seen.add(str(path))
-        before = known.get(str(path))
-        try:
-            stat = path.stat()
-            if before is not None and (before.size, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                report.unchanged += 1
-                continue
-            failure = failures.get(str(path))
-            if failure is not None and (failure.size, failure.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                report.failed.append(failure)
-                continue
-            found = Source(str(path), _digest(path, stat.st_size), stat.st_size, stat.st_mtime_ns)
-        except OSError as error:
-            sentence = f"{path} cannot be read: {error.strerror}."
-            report.failed.append(Failure(str(path), 0, 0, "unreadable", sentence, "check its permissions"))
-            closed.append(path)  # a folder, perhaps: what is in it is not gone, only out of sight
-            continue
-        if store.has(found.document):
-            _count_link(report, before, found, known, moved)
-            store.link(found)
-        else:
-            to_read[path] = found
-    _read(to_read, known, store, choose_embedder, progress, jobs, report)
-    gone = [path for path in known if path not in seen and _is_under(path, roots) and not _is_under(path, closed)]
-    store.unlink(gone)
-    report.removed = len(set(gone) - moved)
-    failed = {failure.path for failure in report.failed}
-    store.forget_failures([path for path in failures if path not in failed and _is_under(path, roots) and not _is_under(path, closed)])
-    return report
-
-
-def _read(
-    to_read: dict[Path, Source],
-    known: dict[str, Source],
-    store: Store,
-    choose_embedder: Callable[[list[Document]], Embedder],
-    progress: Progress,
     jobs: int,
-    report: SyncReport,
-) -> None:
-    if not to_read:
-        return
-    done = 0
-    with ReaderPool(jobs) as pool:
-        results = _peeked(pool.read_all(to_read), choose_embedder)
-        for path, result, embedder in results:
-            source = to_read[path]
-            if isinstance(result, ReadError):
-                failure = Failure(source.path, source.size, source.mtime_ns, result.reason, result.message, result.hint)
-                if result.reason != "crashed":  # that may have been the machine's doing, so it is tried again
-                    store.set_failure(failure)
-                report.failed.append(failure)
-            else:
-                assert embedder is not None
-                _put(result, source, store, embedder)
-                if source.path in known:
-                    report.updated += 1
-                else:
-                    report.added += 1
-            done += 1
-            progress("reading", done, len(to_read))
+    limits: Limits,
+    sites: Sequence[str] = (),
+    fetch: Fetch = lambda root, seen: iter(()),
+) -> SyncReport:
+    """Make the store hold exactly the files that lie under the roots now, and the pages of the sites; other sources are left alone.
 
-
-def _peeked(
-    results: Iterator[tuple[Path, Document | ReadError]], choose_embedder: Callable[[list[Document]], Embedder]
-) -> Iterator[tuple[Path, Document | ReadError, Embedder | None]]:
-    """The results, each with the embedder that was chosen by the first of them."""
-    first = list(islice(results, _PEEK))
-    documents = [result for _, result in first if isinstance(result, Document)]
-    embedder = choose_embedder(documents) if documents else None
-    for path, result in chain(first, results):
-        if embedder is None and isinstance(result, Document):
-            embedder = choose_embedder([result])
-        yield path, result, embedder
-
-
-def _put(document: Document, source: Source, store: Store, embedder: Embedder) -> None:
-    spans = split(document)
-    vectors = embedder.embed([_in_context(document, span) for span in spans])
-    store.put(document, spans, vectors, Source(source.path, document.id, source.size, source.mtime_ns))
-
-
-def _in_context(document: Document, span: Span) -> str:
-    """A chunk as it is embedded: under its heading, which often names what the chunk only calls "it"."""
-    heading = "" if span.section is None else document.sections[span.section].title + "\n"
-    return heading + document.text[span.start : span.end]
-
-
-def _count_link(report: SyncReport, before: Source | None, found: Source, known: dict[str, Source], moved: set[str]) -> None:
-    """Whether a file whose bytes are known is a touched file, a changed one, a moved one or a further copy.
-
-    `moved` collects the paths that files were moved from.
+    Documents are stored a few at a time, each whole or not at all, so stopping at any moment keeps what is done and the next sync does
+    the rest. `choose_embedder` is given the first documents that are to be embedded. Raises `UsageError` for a root that does not exist.
     """
-    if before is not None:
-        if before.document == found.document:
-            report.unchanged += 1
+    reader = _reader(limits)
+    known = Known(
+        store.sources(), store.containers(), store.failures(), frozenset(store.excluded()), frozenset(store.read_in_part(reader)), reader
+    )
+    census = take(roots, known, largest=limits.file_bytes)
+    work = _Sync(store, known, census, reader)
+    work.link(census.same_bytes)
+    if census.read or sites:
+        ingest = Ingest(store, choose_embedder, progress, reader=reader)
+        with ReaderPool(jobs, limits) as pool:
+            work.read(pool, ingest, progress)
+            for site in sites:
+                work.visit(site, fetch, pool, ingest)
+    work.clear(roots)
+    return work.report
+
+
+class _Sync:
+    """One sync at work: what was known before, what was found, and the counts."""
+
+    def __init__(self, store: Store, known: Known, census: Census, reader: str) -> None:
+        self.report = SyncReport(unchanged=census.unchanged, failed=list(census.failed))
+        self._store = store
+        self._known = known
+        self._census = census
+        self._reader = reader
+        self._moved: set[str] = set()
+        self._crashed: set[str] = set()
+        self._places: dict[str, list[str]] = {}
+        for source in known.sources.values():
+            self._places.setdefault(source.document, []).append(source.path)
+
+    def link(self, found: Iterable[Source]) -> None:
+        """Record files whose bytes are known already."""
+        found = list(found)
+        if found:
+            for source in found:
+                self._count(source)
+            self._store.link(*found)
+
+    def read(self, pool: ReaderPool, ingest: Ingest, progress: Progress) -> None:
+        """Read what the census found to be read; the same bytes under several names once."""
+        to_read = self._census.read
+        done = 0
+        while to_read:
+            first, twins = _without_twins(to_read)
+            total = done + len(first)
+            for reading in pool.read_all(Path(name) for name in first):
+                self._take(reading, first[reading.origin], ingest)
+                if reading.source == reading.origin:
+                    done += 1
+                    progress("reading", done, total)
+            ingest.flush()
+            alike = [source for source in twins if self._store.has(source.document) and source.document not in self._archives()]
+            self.link(alike)
+            to_read = {source.path: source for source in twins if source not in alike}
+
+    def visit(self, site: str, fetch: Fetch, pool: ReaderPool, ingest: Ingest) -> None:
+        """Bring the pages of one site into step: what is said to be gone goes, what could not be had stays."""
+        held = {url: page for url, page in self._store.web_pages().items() if page.root == site}
+        pages: dict[str, WebPage] = {}
+        gone: list[str] = []
+        origins: dict[str, Source] = {}
+
+        def given() -> Iterator[Given]:
+            for found in fetch(site, {url: Seen(url, page.etag, page.modified) for url, page in held.items()}):
+                if isinstance(found, Missed):
+                    self.report.failed.append(Failure(found.url, 0, 0, found.reason, found.message, found.hint))
+                elif found.status == "gone":
+                    gone.append(found.url)
+                else:
+                    pages[found.url] = WebPage(found.url, site, found.etag, found.modified)
+                    before = self._known.sources.get(found.url)
+                    digest = hashlib.sha256(found.data).hexdigest()
+                    if before is not None and (found.status == "unchanged" or before.document == digest):
+                        self.report.unchanged += 1
+                    elif found.status == "new":
+                        origins[found.url] = Source(found.url, digest, len(found.data), 0)
+                        yield Given(found.url, found.name, found.data)
+
+        failed = len(self.report.failed)
+        for reading in pool.read_all(given()):
+            self._take(reading, origins[reading.origin], ingest)
+        ingest.flush()
+        unread = {failure.path for failure in self.report.failed[failed:]}
+        with self._store.together():
+            for page in pages.values():
+                if page.url not in unread:
+                    self._store.set_web_page(page)
+            self._store.unlink(gone)
+        self.report.removed += len(gone)
+
+    def _archives(self) -> set[str]:
+        return {container.document for container in self._store.containers().values()}
+
+    def _take(self, reading: Reading, origin: Source, ingest: Ingest) -> None:
+        """Deal with what came of one file or page, or of one member of an archive."""
+        if reading.source != reading.origin and self._is_excluded(reading.source):
+            return
+        self._census.seen.add(reading.source)
+        if isinstance(reading.result, ReadError):
+            self._fail(reading, reading.result, origin)
+        elif reading.result is not None:
+            self._keep(reading, reading.result, origin, ingest)
+        if reading.source == reading.origin and not is_address(reading.origin):
+            self._settle(reading, origin, ingest)
+
+    def _fail(self, reading: Reading, error: ReadError, origin: Source) -> None:
+        failure = Failure(reading.source, origin.size, origin.mtime_ns, error.reason, error.message, error.hint, self._reader)
+        self.report.failed.append(failure)
+        if error.reason == "crashed":  # that may have been the machine's doing, so it is tried again
+            self._crashed.add(reading.origin)
+        elif not is_address(reading.origin):  # a page that could not be read is fetched again
+            self._store.set_failure(failure)
+        if reading.container or reading.source in self._known.containers:  # what was in it stays until it can be read again
+            self._census.seen.update(path for path in self._known.sources if path.startswith(reading.source + "/"))
+
+    def _keep(self, reading: Reading, document: Document, origin: Source, ingest: Ingest) -> None:
+        size = origin.size if reading.source == reading.origin else reading.size
+        source = Source(reading.source, document.id, size, origin.mtime_ns)
+        self._count(source)
+        if self._store.has(document.id) and document.id not in self._known.partial:
+            self._store.link(source)
         else:
-            report.updated += 1
-        return
-    twins = (source.path for source in known.values() if source.document == found.document and source.path not in moved)
-    left = next((path for path in twins if not Path(path).exists()), None)
-    if left is None:
-        report.added += 1
-    else:
-        report.moved += 1
-        moved.add(left)
+            ingest.take(document, source)
 
+    def _settle(self, reading: Reading, origin: Source, ingest: Ingest) -> None:
+        """Note that an archive has been read, once everything in it is stored, or that a file is none any more."""
+        if reading.container and not isinstance(reading.result, ReadError):
+            ingest.flush()
+            if reading.source not in self._crashed:
+                self._store.set_container(origin)
+        elif reading.source in self._known.containers:
+            self._store.forget_containers([reading.source])
 
-def _files(roots: Iterable[Path]) -> Iterator[Path]:
-    """Every file under the roots, once."""
-    seen: set[Path] = set()
-    for root in roots:
-        if not root.exists():
-            raise UsageError(
-                f"there is no file or folder {root}.", hint="check the spelling, or `wellread remove` it if it is gone for good"
+    def _is_excluded(self, member: str) -> bool:
+        return any(member == out or member.startswith(out + "/") for out in self._known.excluded)
+
+    def _count(self, found: Source) -> None:
+        """Whether a file is new, a changed one, one that was only touched, or a moved one."""
+        before = self._known.sources.get(found.path)
+        if before is not None:
+            if before.document == found.document and found.document not in self._known.partial:
+                self.report.unchanged += 1
+            else:
+                self.report.updated += 1
+            return
+        left = next((path for path in self._places.get(found.document, ()) if path not in self._moved and not self._is_there(path)), None)
+        if left is None:
+            self.report.added += 1
+        else:
+            self.report.moved += 1
+            self._moved.add(left)
+
+    def _is_there(self, path: str) -> bool:
+        """Whether a source, or the archive that it was in, still exists."""
+        return (
+            is_address(path)
+            or Path(path).exists()
+            or any(str(folder) in self._known.containers and folder.exists() for folder in Path(path).parents)
+        )
+
+    def clear(self, roots: Sequence[Path]) -> None:
+        """Forget what is no longer under the roots."""
+
+        def is_gone(path: str) -> bool:
+            return (
+                path not in self._census.seen
+                and not is_address(path)
+                and _is_under(path, roots)
+                and not _is_under(path, self._census.closed)
             )
-        for path in walk(root):
-            if path not in seen:
-                seen.add(path)
-                yield path
+
+        gone = [path for path in self._known.sources if is_gone(path)]
+        if gone:
+            self._store.unlink(gone)
+        self.report.removed += len(set(gone) - self._moved)
+        self._store.forget_containers([path for path in self._known.containers if is_gone(path)])
+        failed = {failure.path for failure in self.report.failed}
+        forgiven = (path for path in self._known.failures if path not in failed)
+        self._store.forget_failures([path for path in forgiven if _is_under(path, roots) and not _is_under(path, self._census.closed)])
+
+
+def _reader(limits: Limits) -> str:
+    """What reads, and under which limits if not the usual ones: a file that failed is tried again when this is another."""
+    usual = Limits()
+    other = [
+        f"{each.name}={getattr(limits, each.name)}" for each in fields(Limits) if getattr(limits, each.name) != getattr(usual, each.name)
+    ]
+    return "+".join((readers_version(), *other))
+
+
+def _without_twins(found: Mapping[str, Source]) -> tuple[dict[str, Source], list[Source]]:
+    """Files to read, one for each content, and the others that have the same bytes."""
+    first: dict[str, Source] = {}
+    twins = []
+    contents: set[str] = set()
+    for name, source in found.items():
+        if source.document and source.document in contents:
+            twins.append(source)
+        else:
+            contents.add(source.document)
+            first[name] = source
+    return first, twins
 
 
 def _is_under(path: str, roots: Iterable[Path]) -> bool:
     return any(Path(path).is_relative_to(root) for root in roots)
-
-
-def _digest(path: Path, size: int) -> str:
-    """The sha256 of a file, or nothing for one that is too large to be read anyway."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if size <= Limits().file_bytes else ""
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file's name can be written down: on Linux it may be any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _unnamed(path: Path) -> Failure:
-    shown = str(path).encode(errors="backslashreplace").decode()
-    return Failure(shown, 0, 0, "unreadable", f"the name of {shown} is not valid text.", "rename it")

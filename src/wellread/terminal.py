@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, place
+from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, page_name, place
 
 if TYPE_CHECKING:
     from wellread.sync import SyncReport
@@ -44,7 +44,7 @@ class Screen:
 
     def _print_progress(self, what: str, done: int, total: int, seconds: float) -> None:
         amount = _amount(done, total)
-        left = f", {seconds * (total - done) / done:.0f} s left" if 0 < done < total else ""
+        left = f", {_rate(done, seconds)}, {_duration(seconds * (total - done) / done)} left" if 0 < done < total else ""
         filled = 24 * done // total if total else 0
         bar = "█" * filled + "·" * (24 - filled)
         print(
@@ -148,7 +148,7 @@ class Screen:
         """Title and page, as a link to the file where the terminal can show one."""
         text = place(citation)
         path = Path(citation.source)
-        if not self._links or not path.is_absolute():
+        if not self._links or not path.is_file():
             return text
         page = f"#page={citation.page.index + 1}" if citation.page is not None else ""
         return f"\x1b]8;;{path.as_uri()}{page}\x1b\\{text}\x1b]8;;\x1b\\"
@@ -212,7 +212,7 @@ class Screen:
 
 
 def _where(hit: Hit) -> str:
-    place = f", p. {hit.page_label}" if hit.page_label is not None else ""
+    place = f", {page_name(hit.page_label)}" if hit.page_label is not None else ""
     return f"{hit.title}{place}" + (f" ({hit.heading})" if hit.heading and hit.heading != hit.title else "")
 
 
@@ -226,6 +226,17 @@ def _amount(done: int, total: int) -> str:
     if max(done, total) < 1_000_000:
         return f"{done} of {total}" if total else str(done)
     return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+
+
+def _rate(done: int, seconds: float) -> str:
+    """How much a second, in the unit of `_amount`."""
+    return f"{done / seconds / 1e6:.1f} MB/s" if done >= 1_000_000 else f"{done / max(seconds, 0.001):.3g}/s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _plain(value: object) -> str:

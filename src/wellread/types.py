@@ -20,7 +20,9 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, slide or sheet: `index` counts from 0, `label` is what is printed on it ("iv"), `size` is (width, height) in points."""
+    """A page of any kind: `index` counts from 0, `label` is what is printed on it ("iv") or what it is called ("slide 3", "sheet
+    Sales", "00:01:02"), `size` is (width, height) in points.
+    """
 
     index: int
     label: str
@@ -40,6 +42,21 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of text that is no running prose: in a "table" a line is a row, "code" is cut at lines only, "ocr" is a line of a
+    picture.
+
+    `box` is where it stands on its page, for text whose place cannot be found again in the file: left, bottom, right, top in points,
+    from the lower left corner of the page.
+    """
+
+    start: int
+    end: int
+    kind: str
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One immutable version of a text: `id` is the sha256 (hex) of the bytes it was read from.
 
@@ -55,6 +72,7 @@ class Document:
     pages: tuple[Page, ...] = ()
     sections: tuple[Section, ...] = ()
     warnings: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +280,16 @@ def one_line(text: str) -> str:
     return " ".join(_CJK_LINE_END.sub("", text).split())
 
 
+def page_name(label: str) -> str:
+    """A page's label as people say it: a number or a word needs "p." before it, "slide 3" and "00:01:02" speak for themselves."""
+    return label if " " in label or ":" in label else f"p. {label}"
+
+
 def place(citation: Citation) -> str:
     """Where a citation stands, for people: title, then page or section."""
     where = [citation.title]
     if citation.page is not None:
-        where.append(f"p. {citation.page.label}")
+        where.append(page_name(citation.page.label))
     elif citation.section and citation.section != citation.title:
         where.append(citation.section)
     return ", ".join(where)

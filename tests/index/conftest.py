@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wellread.index.store import Source, Store
+from wellread.index.rows import Source
+from wellread.index.store import Store
 from wellread.models.fake import HashEmbedder
 from wellread.split import split
 from wellread.types import Document, Page, Section

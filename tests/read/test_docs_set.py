@@ -15,17 +15,14 @@ from wellread.read.limits import Limits
 from wellread.read.parse import parse
 from wellread.types import Document
 
-KINDS = ("pdf", "html", "md", "txt", "code", "docx")
 REFUSED = {
     "encrypted": {"encrypted"},
-    "error": {"damaged", "empty"},
+    "error": {"damaged", "empty", "unknown_type"},
     "empty": {"empty"},
-    "any": {"damaged", "encrypted", "no_text", "empty", "too_many_pages"},
-    "ocr": {"no_text"},
+    "any": {"damaged", "encrypted", "no_text", "empty", "too_many_pages", "unsupported"},
+    "ocr": {"no_text"},  # three pictures without a word
 }
-VERTICAL = {"pdf/kampo.pdf", "pdf/jo.pdf"}  # PDFium loses vertical Japanese
-HIDDEN = {"pdf/cropbox_versus_mediabox_02.pdf"}  # its snippet stands outside the visible page
-UNSEEN = {"pdf/text_as_lines_01.pdf", "pdf/chat-ocr_test.pdf"}  # some text, and words drawn or in a small picture besides
+NOT_THERE = {"xlsx/xlsx-subtable-cases.xlsx"}  # its snippet, "NaN", stands for an empty cell in the program that noted it
 
 
 def letters(text: str) -> str:
@@ -64,7 +61,7 @@ def test_snippets_are_found_and_refusals_fit(shared: Path) -> None:
     entries: list[dict[str, Any]] = [
         entry
         for entry in json.loads((folder / "manifest.json").read_text())["files"]
-        if entry["kind"] in KINDS and (folder / entry["file"]).exists()
+        if (folder / entry["file"]).exists() and entry["kind"] != "zip"
     ]
     assert len(entries) > 100
     missed, misfits, found = [], [], 0
@@ -77,10 +74,10 @@ def test_snippets_are_found_and_refusals_fit(shared: Path) -> None:
                 misfits.append((name, expect, error.reason))
             continue
         check_spans(document)
-        if expect in ("encrypted", "error", "empty") or (expect == "ocr" and not document.warnings and name not in UNSEEN):
+        if expect in ("encrypted", "error", "empty"):
             misfits.append((name, expect, "read"))
         wanted = letters(shown(entry.get("snippet", ""), entry["kind"]))
-        if expect != "text" or not wanted:
+        if expect not in ("text", "ocr") or not wanted:
             continue
         if wanted in letters(document.text):
             found += 1
@@ -89,5 +86,5 @@ def test_snippets_are_found_and_refusals_fit(shared: Path) -> None:
         for pair in entry.get("flow", ()):
             assert letters(pair["first"]) + letters(pair["then"]) in letters(document.text), (name, pair)
     assert misfits == []
-    assert set(missed) <= VERTICAL | HIDDEN
-    assert found >= 0.95 * (found + len(missed))
+    assert set(missed) <= NOT_THERE
+    assert found >= 120

@@ -78,7 +78,7 @@ def test_one_child_reads_many_files(pool: ReaderPool, tmp_path: Path) -> None:
 def test_read_all_gives_every_path_its_result(tmp_path: Path) -> None:
     paths = [write(tmp_path, f"{number}.txt", f"text {number}" * (number % 7)) for number in range(40)]
     with ReaderPool(jobs=3) as pool:
-        results = dict(pool.read_all(paths))
+        results = {Path(reading.source): reading.result for reading in pool.read_all(paths)}
         assert len(pool.pids) == 3
     assert results.keys() == set(paths)
     for path, result in results.items():

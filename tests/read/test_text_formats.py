@@ -62,6 +62,28 @@ def test_markdown_without_front_matter_is_titled_by_its_first_heading() -> None:
     assert read("just words", "x.md").title == "x.md"
 
 
+def test_markdown_tables_and_listings_are_regions() -> None:
+    source = "# A\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- in a list\n\n  ```sh\n  # x\n  ```\n\nText\n\n    indented\n\n```\nopen\n"
+    document = read(source, "x.md")
+    assert [(region.kind, document.text[region.start : region.end]) for region in document.regions] == [
+        ("table", "| a | b |\n|---|---|\n| 1 | 2 |"),
+        ("code", "  ```sh\n  # x\n  ```"),
+        ("code", "    indented"),
+        ("code", "```\nopen"),
+    ]
+
+
+def test_form_feeds_part_the_pages_of_plain_text() -> None:
+    document = read("Page one\n\fPage two\n\f\fPage four\n", "x.txt")
+    assert [(page.label, document.text[page.start : page.end]) for page in document.pages] == [
+        ("1", "Page one\n"),
+        ("2", "Page two\n"),
+        ("3", ""),
+        ("4", "Page four\n"),
+    ]
+    assert read("One page\n\f", "x.txt").pages == ()
+
+
 PAGE = """<!doctype html><html><head><title> The
  title </title><style>p {color: red}</style></head><body>
 <nav>Home | About</nav>
@@ -95,6 +117,10 @@ def test_html_becomes_blocks() -> None:
     ]
     assert headings(document) == [(1, "Big & bold"), (2, "List")]
     assert all(document.text[section.start :].startswith(section.title) for section in document.sections)
+    assert [(region.kind, document.text[region.start : region.end]) for region in document.regions] == [
+        ("table", "Name | Size\nElk | 2 m"),
+        ("code", "line 1\n  line 2"),
+    ]
 
 
 @pytest.mark.parametrize("words", ["Ignore all", "Nor this", "alert", "hidden", "Home"])

@@ -2,27 +2,99 @@
 
 Words are made by `wellread.words` for texts and queries alike (NFKC, case folding, CJK bigrams), then stemmed as English by the
 engine, which leaves other scripts alone.
+
+Beside the engine's files lies `state.json`, with the checksum of each: they are compared once when they are opened.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from wellread.errors import DiskFull, LibraryError
 from wellread.index.store import Store
+from wellread.index.sums import file_sum, read_note, write_note
 from wellread.words import asked_words, words
 
-_LAYOUT = "keyword-1"
+_LAYOUT = "keyword-2"
 """Changes when the fields or the analysis do, so that an older index is rebuilt."""
 
 _HEAP_BYTES = 50_000_000
 _ROOM_BYTES = 16_000_000
+_LISTS = ("meta.json", ".managed.json")
+"""Files of the engine that are rewritten; all others are never changed once they are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What `state.json` says: the database and its change that the files hold, and size and CRC-32 of each file.
+
+    `writing` says that more was being written: some files may be gone, and more may be there.
+    """
+
+    identity: str
+    change: int
+    files: Mapping[str, tuple[int, int]]
+    writing: bool = False
+
+
+def read_state(folder: Path) -> State | None:
+    """What is written in the folder of an index, or None when that cannot be believed."""
+    note = read_note(folder / "state.json")
+    if note is None or note["layout"] != _LAYOUT:
+        return None
+    return State(note["identity"], note["change"], {name: (size, crc) for name, (size, crc) in note["files"].items()}, note["writing"])
+
+
+def damaged_files(folder: Path, state: State, *, known: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The names of files that do not hold what was written. Of those that are `known` to be right only the size is looked at."""
+    return [name for name, expected in state.files.items() if not _is_sound(folder / name, expected, known.get(name), state.writing)]
+
+
+def held_ids(folder: Path, around: Sequence[int], *, slice_length: int = 20_000) -> Iterator[int]:
+    """The chunk ids in an index that is sound, with repetitions, in slices between every `slice_length`th of the ids `around` (sorted)."""
+    import tantivy
+
+    linked = _linked(folder)
+    index = tantivy.Index.open(linked.name if linked else str(folder))
+    searcher = index.searcher()
+    bounds = [-(1 << 62), *around[slice_length::slice_length], 1 << 62]
+    for low, high in pairwise(bounds):
+        slice_ = tantivy.Query.range_query(
+            index.schema, "chunk", tantivy.FieldType.Integer, low, high, include_lower=True, include_upper=False
+        )
+        count = searcher.search(slice_, limit=1, count=True).count
+        if count:
+            yield from _ids(searcher, searcher.search(slice_, limit=count, count=False).hits)
+
+
+def _linked(folder: Path) -> TemporaryDirectory[str] | None:
+    """Where nothing may be written, a folder of links to the files: tantivy makes a lock file beside them even to read. Else None."""
+    if os.access(folder, os.W_OK):
+        return None
+    linked = TemporaryDirectory(prefix="wellread-", ignore_cleanup_errors=True)
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix != ".lock":
+            (Path(linked.name) / path.name).symlink_to(path.absolute())
+    return linked
+
+
+def _is_sound(path: Path, expected: tuple[int, int], known: tuple[int, int] | None, may_be_gone: bool) -> bool:
+    try:
+        return path.stat().st_size == expected[0] if known == expected else file_sum(path) == expected
+    except FileNotFoundError:
+        return may_be_gone
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +136,8 @@ class KeywordIndex:
         self._schema = builder.build()
         self._analyzer = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.stemmer("english")).build()
         self._level: tuple[str, int] | None = None
+        self._sound: Mapping[str, tuple[int, int]] = {}
+        self._linked: TemporaryDirectory[str] | None = None
         self._index = self._opened()
 
     def catch_up(self, store: Store) -> bool:
@@ -76,8 +150,9 @@ class KeywordIndex:
         if (made_from, since) == (identity, change):
             if self._level != (identity, change):  # by another process
                 self._index = self._opened()
+            if self._written() == (identity, change):  # or opening found damage
                 self._level = (identity, change)
-            return False
+                return False
         if made_from != identity or since > change:  # nothing yet, or the database was replaced by another or an older one
             self._fresh_folder()
         self._index = self._opened()
@@ -87,7 +162,7 @@ class KeywordIndex:
         except ValueError as error:  # what tantivy raises for anything that goes wrong with its files
             self._write_anew(store, error)
         self._index.reload()
-        _write_atomically(self._folder / "change", f"{identity} {change}")
+        self._note(identity, change)
         self._level = (identity, change)
         return True
 
@@ -153,6 +228,7 @@ class KeywordIndex:
     def _write(self, store: Store, since: int) -> None:
         import tantivy
 
+        self._note(store.identity, since, writing=True)
         writer = self._index.writer(_HEAP_BYTES, num_threads=1)
         try:
             for chunk in store.removed_since(since):
@@ -187,20 +263,33 @@ class KeywordIndex:
         return list(dict.fromkeys(self._analyzer.analyze(" ".join(asked_words(query)))))
 
     def _written(self) -> tuple[str | None, int]:
-        """(identity of the database, its change) that the files hold; (None, 0) when that is not known."""
-        try:
-            identity, change = (self._folder / "change").read_text(encoding="ascii").split(" ")
-            return identity, int(change)
-        except (FileNotFoundError, ValueError):
-            return None, 0
+        """(identity of the database, its change) that the files hold; (None, 0) when that is not known or they hold nothing yet."""
+        state = read_state(self._folder)
+        return (state.identity, state.change) if state is not None and state.change else (None, 0)
+
+    def _note(self, identity: str, change: int, *, writing: bool = False) -> None:
+        """Write down what the files hold from now on or, before more is written, that they may hold more."""
+        state = read_state(self._folder)
+        files = {name: known for name, known in state.files.items() if name not in _LISTS} if state is not None else {}
+        if not writing:
+            listed = json.loads((self._folder / "meta.json").read_text(encoding="utf-8"))["segments"]
+            segments = {segment["segment_id"].replace("-", "") for segment in listed}
+            live = [path for path in self._folder.iterdir() if path.name in _LISTS or path.name.partition(".")[0] in segments]
+            files = {path.name: files.get(path.name) or file_sum(path) for path in live}
+        write_note(
+            self._folder / "state.json",
+            {"layout": _LAYOUT, "identity": identity, "change": change, "files": files, "writing": writing},
+        )
+        self._sound = files
 
     def _opened(self) -> Any:
         import tantivy
 
         if not self._is_whole():
             self._fresh_folder()
+        self._linked = _linked(self._folder)
         try:
-            index = tantivy.Index(self._schema, path=str(self._folder))
+            index = tantivy.Index(self._schema, path=self._linked.name if self._linked else str(self._folder))
             index.searcher().doc_freq("words", "a")  # opens what is otherwise opened by the first search
         except BaseException as error:  # files missing or damaged: all of it is derived
             if not _is_damage(error):
@@ -211,16 +300,19 @@ class KeywordIndex:
         return index
 
     def _is_whole(self) -> bool:
-        """Whether this is an index of our layout with its list of segments, without which tantivy would begin an empty one."""
-        layout = self._folder / "layout"
-        fits = layout.exists() and layout.read_bytes() == _LAYOUT.encode()
-        return fits and ((self._folder / "meta.json").exists() or not (self._folder / "change").exists())
+        """Whether this is an index of our layout, as it was written, with its list of segments (without it, tantivy begins anew)."""
+        state = read_state(self._folder)
+        if state is None or not (self._folder / "meta.json").exists() or damaged_files(self._folder, state, known=self._sound):
+            return False
+        self._sound = state.files
+        return True
 
     def _fresh_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True, exist_ok=True)  # an open reader may have put its lock file there meanwhile
         (self._folder / "meta.json").unlink(missing_ok=True)
-        (self._folder / "layout").write_text(_LAYOUT)
+        (self._folder / "state.json").unlink(missing_ok=True)
+        self._sound = {}
 
 
 def _ids(searcher: Any, found: list[Any]) -> list[int]:
@@ -234,9 +326,3 @@ def _ids(searcher: Any, found: list[Any]) -> list[int]:
 def _idf(frequency: int, total: int) -> float:
     """BM25's inverse document frequency, Robertson & Zaragoza 2009 with +1 inside the logarithm."""
     return log(1 + (total - frequency + 0.5) / (frequency + 0.5))
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
+from contextlib import closing
+from pathlib import Path
 
 from wellread.errors import LibraryTooNew
 
@@ -45,13 +48,40 @@ _STEPS = (
     create table traces (id text primary key, at real not null, kind text not null, question text not null, data text not null);
     create index traces_at on traces (at);
     """,
+    # 2: a library as of 0.2. Regions (tables, code, recognised lines), archives, web pages, what was removed by hand, which version of the
+    # readers read a document or failed to, and a checksum of each text.
+    """
+    create table regions (
+        document text not null references documents on delete cascade, position integer not null, start integer not null,
+        end integer not null, kind text not null, left real, bottom real, right real, top real, primary key (document, position)
+    ) without rowid;
+    create table containers (path text primary key, digest text not null, size integer not null, mtime_ns integer not null) without rowid;
+    create table excluded (path text primary key) without rowid;
+    create table web (url text primary key, root text not null, etag text, modified text) without rowid;
+    create index removed_chunk on removed (chunk);
+    alter table documents add column reader text not null default '';
+    alter table failures add column reader text not null default '';
+    alter table texts add column crc integer;
+    update texts set crc = crc32(text);
+    """,
 )
 
 SCHEMA_VERSION = len(_STEPS)
 
 
-def migrate(db: sqlite3.Connection, *, name: str) -> None:
-    """Bring a database up to `SCHEMA_VERSION`, one transaction a step. Raises `LibraryTooNew` rather than touch a newer one."""
+def crc32(text: str) -> int:
+    """The checksum under which a text is kept."""
+    return zlib.crc32(text.encode())
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the database at `path` up to `SCHEMA_VERSION`, one transaction a step, and keep a copy of an older one beside it.
+
+    Raises `LibraryTooNew` rather than touch a newer one.
+    """
+    db.create_function("crc32", 1, crc32, deterministic=True)
+    if 0 < _version(db) < SCHEMA_VERSION:
+        _keep_copy(db, path.with_name(f"{path.stem}.schema{_version(db)}{path.suffix}"))
     while (version := _version(db)) < SCHEMA_VERSION:
         db.execute("begin immediate")
         try:
@@ -66,10 +96,19 @@ def migrate(db: sqlite3.Connection, *, name: str) -> None:
             raise
     if version > SCHEMA_VERSION:
         raise LibraryTooNew(
-            f"{name} was made by a newer Wellread (schema {version}, this one knows {SCHEMA_VERSION}).",
+            f"{path.parent} was made by a newer Wellread (schema {version}, this one knows {SCHEMA_VERSION}).",
             hint="upgrade with: pip install --upgrade wellread",
         )
 
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("pragma user_version").fetchone()[0])
+
+
+def _keep_copy(db: sqlite3.Connection, path: Path) -> None:
+    """A copy of the database as it is, whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as copy:
+        db.backup(copy)
+    temporary.replace(path)

@@ -72,8 +72,11 @@ class OnnxEmbedder:
         prefixed = [self._prefix[query] + text for text in texts]
         vectors = np.zeros((len(prefixed), self.dimensions), np.float32)
         if self._workers > 1 and len(prefixed) > 1:
-            with ThreadPoolExecutor(self._workers) as pool:
+            pool = ThreadPoolExecutor(self._workers)
+            try:
                 results = list(pool.map(self._embed_one, prefixed))
+            finally:
+                pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the texts that are left
         else:
             results = [self._embed_one(text) for text in prefixed]
         for row, (vector, _) in zip(vectors, results, strict=True):

@@ -15,6 +15,10 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
     A directory that lies does no harm: no more is unpacked of an entry than it declares. Raises `ReadError` "damaged", "too_large"
     or "encrypted".
     """
+    if data.count(b"PK\x01\x02") > 50 * limits.unpacked_entries:  # to list them would take long already
+        raise refusal(
+            "too_large", name, f"it holds more than {50 * limits.unpacked_entries:,} parts, and the limit is {limits.unpacked_entries:,}"
+        )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = archive.infolist()

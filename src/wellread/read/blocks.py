@@ -1,12 +1,15 @@
-"""An HTML tree becomes text: blocks apart by a blank line, tables a row a line, and every heading's place known."""
+"""An HTML tree becomes text: blocks apart by a blank line, tables a row a line, and the place of every heading, table and listing known."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
+from wellread.read.decode import clean
 from wellread.read.sections import Heading
+from wellread.types import Region
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _BLOCKS = {
@@ -23,11 +26,30 @@ _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _AROUND_BREAK = re.compile(r" *\n *")
 
 
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The text of a tree, its headings, and its tables and listings; all offsets are in `text`, which is clean and holds no form feed."""
+
+    text: str
+    headings: tuple[Heading, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
+class _Block(NamedTuple):
+    """A finished block: `level` of a heading or 0, `table` the number of its table or 0, `width` how many cells of a row hold something."""
+
+    text: str
+    level: int = 0
+    table: int = 0
+    width: int = 0
+    code: bool = False
+
+
 @dataclass
 class _Flow:
     """Text as it is gathered: `parts` is the open block; finished ones go to `done`, or to the open cell."""
 
-    done: list[tuple[str, str, int]] = field(default_factory=list)  # (what comes before, the block, heading level or 0)
+    done: list[_Block] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     cells: list[list[str]] = field(default_factory=list)
@@ -35,10 +57,11 @@ class _Flow:
     prefix: str = ""
     pre: int = 0
     level: int = 0
+    table: int = 1
 
     def add(self, text: str | None) -> None:
         if text:
-            self.parts.append(text if self.pre else _SPACE.sub(" ", text))
+            self.parts.append(clean(text).replace("\f", "\n") if self.pre else _SPACE.sub(" ", clean(text)))
 
     def close_block(self) -> None:
         """End the open block, if anything is in it."""
@@ -52,7 +75,7 @@ class _Flow:
         if self.cells:
             self.cells[-1].append(" ".join(text.split()))
         else:
-            self.done.append(("\n\n", self.prefix + text, self.level))
+            self.done.append(_Block(self.prefix + text, level=self.level, code=self.pre > 0))
             self.prefix = ""
 
     def close_row(self) -> None:
@@ -62,20 +85,17 @@ class _Flow:
             if self.cells:
                 self.cells[-1].append(text)
             else:
-                after_row = bool(self.done) and self.done[-1][2] == -1
-                self.done.append(("\n" if after_row else "\n\n", text, -1))
+                self.done.append(_Block(text, table=self.table, width=sum(map(bool, row))))
 
     def end_table(self) -> None:
-        if self.done and self.done[-1][2] == -1:
-            before, text, _ = self.done[-1]
-            self.done[-1] = (before, text, 0)
+        self.table += 1
 
 
-def text_of(root: Any) -> tuple[str, list[Heading]]:
-    """The text of an lxml tree (without comments), and its headings with their offsets.
+def text_of(root: Any) -> Blocks:
+    """The text of an lxml tree (without comments) and its shape.
 
     Blocks are separated by a blank line; rows of a table are lines with cells joined by " | "; list items begin with "- " or their
-    number; <br> is a newline; scripts, styles and navigation are left out.
+    number; <br> is a newline; scripts, styles and navigation are left out. Tables of two rows and two columns or more are regions.
     """
     from lxml import etree
 
@@ -96,7 +116,7 @@ def text_of(root: Any) -> tuple[str, list[Heading]]:
             if element is not root:
                 flow.add(element.tail)
     flow.close_block()
-    return _assemble(flow)
+    return _assemble(flow.done)
 
 
 def _open(flow: _Flow, element: Any, tag: str, layout: set[Any]) -> None:
@@ -180,16 +200,22 @@ def _layout_tables(root: Any) -> set[Any]:
     return rows
 
 
-def _assemble(flow: _Flow) -> tuple[str, list[Heading]]:
+def _assemble(blocks: list[_Block]) -> Blocks:
     pieces: list[str] = []
-    headings = []
+    headings, regions = [], []
     at = 0
-    for before, text, level in flow.done:
-        if pieces:
-            pieces.append(before)
+    for table, run in groupby(blocks, key=lambda block: block.table):
+        rows = list(run)
+        start = at + 2 if pieces else 0
+        for row, block in enumerate(rows):
+            before = "" if not pieces else "\n" if table and row else "\n\n"
             at += len(before)
-        if level > 0:
-            headings.append(Heading(level=level, title=text, start=at))
-        pieces.append(text)
-        at += len(text)
-    return "".join(pieces), headings
+            if block.level > 0:
+                headings.append(Heading(level=block.level, title=block.text, start=at))
+            if block.code:
+                regions.append(Region(start=at, end=at + len(block.text), kind="code"))
+            pieces += before, block.text
+            at += len(block.text)
+        if table and len(rows) > 1 and max(block.width for block in rows) > 1:
+            regions.append(Region(start=start, end=at, kind="table"))
+    return Blocks(text="".join(pieces), headings=tuple(headings), regions=tuple(regions))

@@ -17,9 +17,9 @@ from typing import BinaryIO
 from wellread.errors import ReadError
 from wellread.read import wire
 from wellread.read.limits import Limits
-from wellread.read.parse import parse
+from wellread.read.parse import kind, parse
 from wellread.read.refuse import refusal
-from wellread.types import Document
+from wellread.read.unpack import ARCHIVES, UNPACKABLE, unpack
 
 _LARGEST_LOG = 1_000_000
 
@@ -31,31 +31,43 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints must not get between the answers
     threading.Thread(target=_end_with_parent, args=(tasks.fileno(),), daemon=True).start()
     while (task := wire.receive_task(tasks)) is not None:
-        data, name, source, limits = task
-        _limit(limits)
-        _answer(answers, data, name, source, limits)
+        _limit(task.limits)
+        _answer(answers, task)
 
 
-def _answer(answers: BinaryIO, data: bytes, name: str, source: str, limits: Limits) -> None:
+def _answer(answers: BinaryIO, task: wire.Task) -> None:
     try:
-        frame = wire.pack(_result(data, name, source, limits))
+        frame = wire.pack(_result(answers, task))
     except MemoryError:
         gc.collect()
-        frame = wire.pack(refusal("memory", name))
+        frame = wire.pack(wire.Result(refusal("memory", task.name)))
     wire.send(answers, frame)
 
 
-def _result(data: bytes, name: str, source: str, limits: Limits) -> Document | ReadError:
+def _result(answers: BinaryIO, task: wire.Task) -> wire.Result:
+    """The result of a task, after the members of an archive have been sent."""
+    container = False
     try:
-        return parse(data, name, source, limits)
+        media_type = kind(task.data, task.name, task.limits)
+        container = media_type in UNPACKABLE
+        if container and task.unpack:
+            for member in unpack(task.data, task.name, media_type, task.limits):
+                wire.send(answers, wire.pack(member))
+        if media_type in ARCHIVES:
+            return wire.Result(None if task.unpack else _too_deep(task), container)
+        return wire.Result(parse(task.data, task.name, task.source, task.limits), container)
     except ReadError as error:
-        return error
+        return wire.Result(error, container)
     except MemoryError:
         raise
     except RecursionError:
-        return refusal("damaged", name, "it is nested too deeply")
+        return wire.Result(refusal("damaged", task.name, "it is nested too deeply"), container)
     except Exception as error:  # a reader's defect: it costs this file only, and is told
-        return refusal("crashed", name, f"{type(error).__name__}: {error}"[:300])
+        return wire.Result(refusal("crashed", task.name, f"{type(error).__name__}: {error}"[:300]), container)
+
+
+def _too_deep(task: wire.Task) -> ReadError:
+    return refusal("too_large", task.name, f"archives lie in one another more than {task.limits.unpacked_depth} deep")
 
 
 def _limit(limits: Limits) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wellread.read.sections import Heading
-from wellread.types import Page
+from wellread.types import Page, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +17,4 @@ class Content:
     pages: tuple[Page, ...] = ()
     headings: tuple[Heading, ...] = ()
     warnings: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from wellread.read.refuse import refusal
 
-_SKIPPED = frozenset(("__pycache__", "node_modules"))
+_SKIPPED = frozenset(("__pycache__", "node_modules", "Thumbs.db", "desktop.ini"))
 
 
 def walk(root: Path) -> Iterator[Path]:
     """The regular files under `root`, in the order of their names, folder by folder; a file yields itself.
 
-    Hidden files and folders, `__pycache__`, `node_modules` and libraries (`*.wellread`) are left out. Links to folders are not
-    followed, links to files only where they stay under `root`. Nothing is opened, so pipes and devices cannot block. A folder
-    that may not be listed is itself yielded, so that reading it says so. Raises `ReadError` "missing", "not_a_file" or
-    "unreadable" for `root`.
+    Hidden files and folders, `__pycache__`, `node_modules`, the lock files of Office (`~$*`) and libraries (`*.wellread`) are left
+    out. Links to folders are not followed, links to files only where they stay under `root`. Nothing is opened, so pipes and devices
+    cannot block. A folder that may not be listed is itself yielded, so that reading it says so. Raises `ReadError` "missing",
+    "not_a_file" or "unreadable" for `root`.
     """
     if root.is_file():
         yield root
@@ -49,9 +49,10 @@ def walk(root: Path) -> Iterator[Path]:
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
     """The entries of a folder that count, last name first."""
     with os.scandir(folder) as entries:
-        kept = [entry for entry in entries if not _is_skipped(entry.name)]
+        kept = [entry for entry in entries if not is_skipped(entry.name)]
     return sorted(kept, key=lambda entry: entry.name, reverse=True)
 
 
-def _is_skipped(name: str) -> bool:
-    return name.startswith(".") or name in _SKIPPED or name.endswith(".wellread")
+def is_skipped(name: str) -> bool:
+    """Whether a file or folder of this name is none that a person would call a document."""
+    return name.startswith((".", "~$")) or name in _SKIPPED or name.endswith(".wellread")

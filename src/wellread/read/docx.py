@@ -3,69 +3,60 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
+from collections.abc import Sequence
 from typing import Any
-from xml.parsers.expat import ExpatError
 
+from wellread.read import word_xml
 from wellread.read.archive import open_zip
-from wellread.read.blocks import text_of
+from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
-from wellread.read.decode import clean
 from wellread.read.html import tree
 from wellread.read.limits import Limits
-from wellread.read.refuse import refusal
+from wellread.read.ooxml import core_title, refuse_entities
 from wellread.read.sections import Heading
+from wellread.read.whole import whole
 
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh"
-_DUBLIN_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 
 def read_docx(data: bytes, name: str, limits: Limits) -> Content:
-    """Paragraphs, lists, tables, notes and text boxes in their order; pictures are left out, comments are counted."""
+    """Paragraphs, lists, tables, formulas, notes and text boxes in their order, then what stands in the margins: the lines at the
+    head and foot of pages, once, and comments. Deleted and hidden text is not read, and pictures are left out.
+    """
     import mammoth
 
-    try:
+    with whole(name, "Word document"):
         with open_zip(data, name, limits) as archive:
-            title = _core_title(archive)
-            comments = _comments(archive)
-        html = mammoth.convert_to_html(io.BytesIO(data), style_map=_STYLES, convert_image=_no_image).value
-    except (zipfile.BadZipFile, zlib.error, ExpatError, KeyError, ValueError, EOFError, SyntaxError, OSError) as error:
-        raise refusal("damaged", name, "it is not a whole Word document") from error
-    root = tree(html, name) if html else None
-    text, headings = ("", []) if root is None else text_of(root)
-    if not _looks_like_title(title):
-        title = headings[0].title if headings else ""
-    return Content(text=clean(text), title=title, headings=tuple(_fit(headings, text)), warnings=comments)
+            refuse_entities(archive, name)
+            title = core_title(archive)
+            appendix = [("Headers and footers", word_xml.margins(archive)), ("Comments", word_xml.comments(archive))]
+            mended, hidden = word_xml.mended(archive, data)
+            warnings = word_xml.pictured(archive)
+        html = mammoth.convert_to_html(io.BytesIO(mended), style_map=_STYLES, convert_image=_no_image).value
+    if hidden:
+        warnings.append(f"hidden text was left out ({hidden})")
+    root = tree(html or "<p></p>", name)
+    body = Blocks(text="") if root is None else text_of(_with(root, appendix))
+    own = body.headings[: len(body.headings) - sum(bool(paragraphs) for _, paragraphs in appendix)]
+    title = title or (own[0].title if own else "")
+    return Content(text=body.text, title=title, headings=_fit(body.headings), warnings=tuple(warnings), regions=body.regions)
 
 
-def _fit(headings: list[Heading], text: str) -> list[Heading]:
+def _with(root: Any, appendix: Sequence[tuple[str, Sequence[str]]]) -> Any:
+    from lxml.html import Element
+
+    for heading, paragraphs in appendix:
+        for number, text in enumerate((heading, *paragraphs) if paragraphs else ()):
+            element = Element("p" if number else "h1")
+            element.text = text
+            root.append(element)
+    return root
+
+
+def _fit(headings: tuple[Heading, ...]) -> tuple[Heading, ...]:
     """Headings are paragraphs of a few lines at most; a whole page styled as one is not."""
-    return [heading for heading in headings if len(heading.title) <= 300]
+    return tuple(heading for heading in headings if len(heading.title) <= 300)
 
 
 def _no_image(image: Any) -> list[Any]:
     return []
-
-
-def _core_title(archive: zipfile.ZipFile) -> str:
-    from lxml import etree
-
-    if "docProps/core.xml" not in archive.namelist():
-        return ""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    root = etree.fromstring(archive.read("docProps/core.xml"), parser=parser)
-    return " ".join((root.findtext(_DUBLIN_TITLE) or "").split())
-
-
-def _looks_like_title(title: str) -> bool:
-    return (
-        len(title) > 2 and not title.lower().endswith((".doc", ".docx", ".dot", ".dotx")) and title.lower() not in ("document", "untitled")
-    )
-
-
-def _comments(archive: zipfile.ZipFile) -> tuple[str, ...]:
-    if "word/comments.xml" not in archive.namelist():
-        return ()
-    count = archive.read("word/comments.xml").count(b"<w:comment ")
-    return (f"comments in the margin were left out ({count})",) if count else ()

@@ -6,12 +6,11 @@ import copy
 import re
 from typing import Any
 
-from wellread.read.blocks import text_of
+from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
-from wellread.read.decode import clean, decode
+from wellread.read.decode import decode
 from wellread.read.limits import Limits
 from wellread.read.refuse import refusal
-from wellread.read.sections import Heading
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([a-zA-Z0-9_:.-]{2,40})["']""", re.IGNORECASE)
@@ -23,20 +22,20 @@ _MAIN_SHARE = 0.25  # below this share of the page's text, the main text is not 
 
 def read_html(data: bytes, name: str, limits: Limits) -> Content:
     """The text of a page: the canonical text is what was extracted, since the source's own offsets mean nothing to a reader."""
-    source, warning = decode(data, _declared(data))
+    source, warning = decode(data, declared(data))
     root = tree(source, name)
     if root is None:
         return Content(text="")
     title = _title(root)
-    _prune(root)
-    text, headings = text_of(_whole(root))
-    if len(text) > _SHORT and not _is_manual(source, root):
-        main, main_headings = _main(root, name)
-        if len(main) >= _MAIN_SHARE * len(text):
-            text, headings = main, main_headings
+    pruned(root)
+    page = text_of(_whole(root))
+    if len(page.text) > _SHORT and not _is_manual(source, root):
+        main = _main(root, name)
+        if len(main.text) >= _MAIN_SHARE * len(page.text):
+            page = main
     if not title:
-        title = next((heading.title for heading in headings if heading.level == 1), "")
-    return Content(text=clean(text), title=title, headings=tuple(headings), warnings=(warning,) if warning else ())
+        title = next((heading.title for heading in page.headings if heading.level == 1), "")
+    return Content(text=page.text, title=title, headings=page.headings, warnings=(warning,) if warning else (), regions=page.regions)
 
 
 def tree(source: str, name: str) -> Any:
@@ -57,7 +56,8 @@ def tree(source: str, name: str) -> Any:
     return root
 
 
-def _declared(data: bytes) -> str | None:
+def declared(data: bytes) -> str | None:
+    """The encoding that a page itself names, in its head or in its XML declaration."""
     found = _CHARSET.search(data[:4096]) or _XML_ENCODING.search(data[:300])
     if found is None:
         return None
@@ -73,7 +73,7 @@ def _title(root: Any) -> str:
     return ""
 
 
-def _prune(root: Any) -> None:
+def pruned(root: Any) -> None:
     """Take out what a person would not see: hidden text is a way to smuggle instructions."""
     for element in list(root.iter()):
         if element is root or element.getparent() is None:
@@ -103,7 +103,7 @@ def _is_manual(source: str, root: Any) -> bool:
     return bool(_MANUAL.search(generators)) or "documentation_options.js" in source
 
 
-def _main(root: Any, name: str) -> tuple[str, list[Heading]]:
+def _main(root: Any, name: str) -> Blocks:
     import trafilatura
 
     try:
@@ -118,4 +118,4 @@ def _main(root: Any, name: str) -> tuple[str, list[Heading]]:
     except RecursionError:  # deep pages are read whole
         found = None
     extracted = tree(found, name) if found else None
-    return ("", []) if extracted is None else text_of(extracted)
+    return Blocks(text="") if extracted is None else text_of(extracted)

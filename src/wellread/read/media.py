@@ -15,41 +15,97 @@ HTML = "text/html"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-ENCRYPTED_OFFICE = "application/vnd.ms-office.encrypted"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+MSG = "application/vnd.ms-outlook"
+OLE = "application/x-ole-storage"
+ENCRYPTED_OFFICE = "application/vnd.ms-office.encrypted"
+ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
+EPUB = "application/epub+zip"
+RTF = "application/rtf"
+EML = "message/rfc822"
+MHTML = "multipart/related"
+ZIP = "application/zip"
+TAR = "application/x-tar"
+GZIP = "application/gzip"
+BZIP2 = "application/x-bzip2"
+XZ = "application/x-xz"
+NOTEBOOK = "application/x-ipynb+json"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+JSON = "application/json"
+JSONL = "application/jsonl"
+XML = "application/xml"
+YAML = "application/yaml"
+TOML = "application/toml"
+RST = "text/x-rst"
+ORG = "text/org"
+TEX = "text/x-tex"
+SRT = "application/x-subrip"
+VTT = "text/vtt"
+PNG, JPEG, GIF, TIFF, BMP, WEBP = "image/png", "image/jpeg", "image/gif", "image/tiff", "image/bmp", "image/webp"
+IMAGES = (PNG, JPEG, GIF, TIFF, BMP, WEBP)
 
 _MAGIC = (
-    (b"{\\rtf", "application/rtf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-    (b"BM", "image/bmp"),
-    (b"\x1f\x8b", "application/gzip"),
+    (b"{\\rtf", RTF),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"\xff\xd8\xff", JPEG),
+    (b"GIF8", GIF),
+    (b"II*\x00", TIFF),
+    (b"MM\x00*", TIFF),
+    (b"BM", BMP),
+    (b"\x1f\x8b", GZIP),
+    (b"BZh", BZIP2),
+    (b"\xfd7zXZ\x00", XZ),
     (b"ID3", "audio/mpeg"),
     (b"OggS", "audio/ogg"),
+    (b"WEBVTT", VTT),
+    (b"\xef\xbb\xbfWEBVTT", VTT),
 )
-_OFFICE_PARTS = (("word/document.xml", DOCX), ("xl/workbook.xml", XLSX), ("xl/workbook.bin", XLSX), ("ppt/presentation.xml", PPTX))
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
+_ZIP_ENTRY = b"PK\x01\x02"
+_MANY_ENTRIES = 100_000
+_OFFICE_PARTS = (
+    ("word/document.xml", DOCX),
+    ("xl/workbook.xml", XLSX),
+    ("xl/workbook.bin", XLSX),
+    ("ppt/presentation.xml", PPTX),
+    ("META-INF/container.xml", EPUB),
+)
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_STREAMS = (  # the names of streams, as the directory of the file spells them
+    ("EncryptedPackage", ENCRYPTED_OFFICE),
+    ("__properties_version1.0", MSG),
+    ("WordDocument", DOC),
+    ("PowerPoint Document", PPT),
+    ("Workbook", XLS),
+)
 _HTML_START = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_MHTML_HEAD = re.compile(rb"^content-type:\s*multipart/related", re.IGNORECASE | re.MULTILINE)
 
 _BINARY_SUFFIXES = {
     ".pdf": PDF,
     ".docx": DOCX,
     ".xlsx": XLSX,
     ".pptx": PPTX,
-    ".doc": "application/msword",
-    ".xls": "application/vnd.ms-excel",
-    ".ppt": "application/vnd.ms-powerpoint",
-    ".msg": "application/vnd.ms-outlook",
-    ".epub": "application/epub+zip",
-    ".odt": "application/vnd.oasis.opendocument.text",
-    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
-    ".odp": "application/vnd.oasis.opendocument.presentation",
-    ".zip": "application/zip",
+    ".doc": DOC,
+    ".xls": XLS,
+    ".ppt": PPT,
+    ".msg": MSG,
+    ".epub": EPUB,
+    ".odt": ODT,
+    ".ods": ODS,
+    ".odp": ODP,
+    ".zip": ZIP,
+    ".tar": TAR,
+    ".gz": GZIP,
+    ".tgz": GZIP,
+    ".bz2": BZIP2,
+    ".xz": XZ,
 }
 _TEXT_SUFFIXES = {
     ".html": HTML,
@@ -58,22 +114,25 @@ _TEXT_SUFFIXES = {
     ".md": MARKDOWN,
     ".markdown": MARKDOWN,
     ".mdown": MARKDOWN,
-    ".eml": "message/rfc822",
-    ".mht": "multipart/related",
-    ".mhtml": "multipart/related",
-    ".ipynb": "application/x-ipynb+json",
-    ".rtf": "application/rtf",
-    ".csv": "text/csv",
-    ".tsv": "text/tab-separated-values",
-    ".json": "application/json",
-    ".jsonl": "application/jsonl",
-    ".xml": "application/xml",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
-    ".toml": "application/toml",
-    ".rst": "text/x-rst",
-    ".org": "text/org",
-    ".tex": "text/x-tex",
+    ".eml": EML,
+    ".mht": MHTML,
+    ".mhtml": MHTML,
+    ".ipynb": NOTEBOOK,
+    ".rtf": RTF,
+    ".csv": CSV,
+    ".tsv": TSV,
+    ".json": JSON,
+    ".jsonl": JSONL,
+    ".ndjson": JSONL,
+    ".xml": XML,
+    ".yaml": YAML,
+    ".yml": YAML,
+    ".toml": TOML,
+    ".rst": RST,
+    ".org": ORG,
+    ".tex": TEX,
+    ".srt": SRT,
+    ".vtt": VTT,
     ".py": "text/x-python",
     ".pyi": "text/x-python",
     ".js": "text/javascript",
@@ -103,6 +162,24 @@ _TEXT_SUFFIXES = {
     ".ps1": "text/x-powershell",
     ".sql": "text/x-sql",
     ".css": "text/css",
+    ".pm": "text/x-perl",
+    ".cjs": "text/javascript",
+    ".mts": "text/x-typescript",
+    ".cts": "text/x-typescript",
+    ".kts": "text/x-kotlin",
+    ".cxx": "text/x-c++",
+    ".hh": "text/x-c++",
+    ".hxx": "text/x-c++",
+    ".zsh": "text/x-shellscript",
+    ".psm1": "text/x-powershell",
+    ".ini": TOML,
+    ".cfg": TOML,
+    ".conf": TOML,
+    ".dbk": XML,
+    ".tei": XML,
+    ".dita": XML,
+    ".fb2": XML,
+    ".latex": TEX,
 }
 
 
@@ -120,7 +197,8 @@ def sniff(data: bytes, name: str) -> str:
     if _is_text(data):
         if _HTML_START.match(_ascii_head(data)):
             return HTML
-        return _TEXT_SUFFIXES.get(suffix, PLAIN)
+        kind = _TEXT_SUFFIXES.get(suffix, PLAIN)
+        return MHTML if kind == EML and _MHTML_HEAD.search(data[:4096]) and b"Snapshot-Content-Location" in data[:4096] else kind
     if suffix in _BINARY_SUFFIXES:
         return _BINARY_SUFFIXES[suffix]
     raise refusal("unknown_type", name)
@@ -131,10 +209,11 @@ def _by_magic(data: bytes, suffix: str) -> str | None:
         return PDF
     if data.startswith(b"PK\x03\x04"):
         return _zip_kind(data, suffix)
-    if data.startswith(_OLE):
-        if _ENCRYPTED_STREAM in data:
-            return ENCRYPTED_OFFICE
-        return _BINARY_SUFFIXES.get(suffix, "application/x-ole-storage")
+    if data.startswith(_OLE_MAGIC):
+        held = (kind for stream, kind in _OLE_STREAMS if stream.encode("utf-16-le") in data)
+        return next(held, _BINARY_SUFFIXES.get(suffix, OLE))
+    if data[257:262] == b"ustar":
+        return TAR
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     for magic, media_type in _MAGIC:
@@ -144,6 +223,8 @@ def _by_magic(data: bytes, suffix: str) -> str | None:
 
 
 def _zip_kind(data: bytes, suffix: str) -> str:
+    if data.count(_ZIP_ENTRY) > _MANY_ENTRIES:  # no document has so many, and to list them takes long
+        return _BINARY_SUFFIXES.get(suffix, ZIP)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
@@ -153,8 +234,8 @@ def _zip_kind(data: bytes, suffix: str) -> str:
             if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return archive.read("mimetype").decode("ascii", errors="replace").strip()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
-        return _BINARY_SUFFIXES.get(suffix, "application/zip")
-    return "application/zip"
+        return _BINARY_SUFFIXES.get(suffix, ZIP)
+    return ZIP
 
 
 def _is_text(data: bytes) -> bool:

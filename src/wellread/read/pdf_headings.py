@@ -12,6 +12,7 @@ from wellread.read.pdf_lines import Line
 from wellread.read.sections import Heading
 
 _LONGEST = 120
+_NO_LETTER = re.compile(r"[\W_]+")
 _ROMAN = re.compile(r"([IVX]{1,5})\.\s+(?=[^\W\d_])")
 _LETTER = re.compile(r"([A-Z])\.\s+(?=[^\W\d_])")
 _NUMBER = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])")
@@ -51,7 +52,7 @@ class Bookmark:
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKC", text).lower() if char.isalnum())
+    return _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).lower())
 
 
 def anchored(bookmarks: Iterable[Bookmark], paragraphs: Sequence[Paragraph], page_starts: Sequence[int]) -> list[Heading]:

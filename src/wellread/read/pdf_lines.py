@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import byref, c_char, c_double, c_int
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from wellread.read.decode import clean
 
 _PIECE = re.compile("[^\r\n\x02]+\x02?|\x02")
 _BOLD_NAME = re.compile(r"bold|black|heavy|medi(?!um)|cmbx|sfbx|[-,]b$", re.IGNORECASE)
@@ -23,11 +25,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(slots=True)
 class Line:
-    """A line of a page, in points from the page's lower left corner: `base` is its baseline and `size` its font's height.
+    """A line of a page, in points of the PDF's own space: `base` is its baseline and `size` its font's height.
 
-    `hyphenated` says that it ended in a hyphen, which `text` no longer holds. `font` names the font of its middle; `plain` says
-    that it begins and ends in that font. `running` marks headers and footers. `start` is the line's offset in the document, once
-    it has one.
+    `indexes` holds PDFium's index of each character of `text`, and after them that of the hyphen if there was one: `hyphenated` says
+    so, and `text` no longer holds it. `font` names the font of its middle; `plain` says that it begins and ends in that font.
+    `running` marks headers and footers. `start` is the line's offset in the document, once it has one.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Line:
     plain: bool
     upright: bool
     hyphenated: bool
+    indexes: Sequence[int]
     start: int = 0
     running: bool = False
 
@@ -48,23 +51,40 @@ class Line:
         return self.font, round(self.size * 2) / 2
 
 
-def page_lines(page: Any, crop: Box) -> list[Line]:
-    """The lines of a pypdfium2 page that lie inside `crop` (left, bottom, right, top); text outside is hidden and left out."""
-    textpage = page.get_textpage()
-    try:
-        probe = _Probe(textpage.raw)
-        lines = []
-        for start, text, hyphenated in _pieces(_characters(textpage)):
-            line = _line(probe, start, text, hyphenated)
-            if not _inside(line, crop):
-                text = _visible(probe, start, text, crop)
-                if not text:
-                    continue
-                line.text = text
-            lines.append(line)
-        return lines
-    finally:
-        textpage.close()
+def page_box(page: Any) -> Box:
+    """What is shown of a pypdfium2 page: left, bottom, right, top of its CropBox, as far as that lies in its MediaBox."""
+    left, bottom, right, top = page.get_bbox()  # the only one of PDFium's boxes that is inherited from the page tree
+    return (left, bottom, right, top) if left < right and bottom < top else page.get_mediabox()
+
+
+def turned(box: Box, width: float, height: float, degrees: int) -> Box:
+    """A box on a page of this size after the page was turned clockwise, as its /Rotate says."""
+    left, bottom, right, top = box
+    if degrees == 90:
+        return bottom, width - right, top, width - left
+    if degrees == 180:
+        return width - right, height - top, width - left, height - bottom
+    if degrees == 270:
+        return height - top, left, height - bottom, right
+    return box
+
+
+def page_lines(page: Any, textpage: Any) -> tuple[list[Line], int]:
+    """The lines that a pypdfium2 page shows, and how many characters outside its visible part were left out."""
+    crop = page_box(page)
+    probe = _Probe(textpage.raw)
+    lines = []
+    hidden = 0
+    for text, indexes, hyphenated in _pieces(_characters(textpage)):
+        line = _line(probe, text, indexes, hyphenated)
+        if not _inside(probe, line, crop):
+            seen, indexes, hyphenated = _cut(line, lambda at: _seen(probe, at, crop))
+            hidden += _letters(text) - _letters(seen)
+            if not seen:
+                continue
+            line = _line(probe, seen, indexes, hyphenated)
+        lines.append(line)
+    return lines, hidden
 
 
 def _characters(textpage: Any) -> str:
@@ -87,14 +107,20 @@ def _characters(textpage: Any) -> str:
     return "".join([chr(get(handle, at)) for at in range(count)])
 
 
-def _pieces(characters: str) -> Iterator[tuple[int, str, bool]]:
+def _pieces(characters: str) -> Iterator[tuple[str, Sequence[int], bool]]:
+    """The text of each line, without space around it and without its hyphen; its characters' indexes; whether it had a hyphen."""
     for found in _PIECE.finditer(characters):
         piece = found.group()
         hyphenated = piece.endswith(_HYPHEN)
         body = piece[:-1] if hyphenated else piece
         text = body.strip()
-        if text:
-            yield found.start() + body.index(text[0]), text, hyphenated
+        if not text:
+            continue
+        start = found.start() + body.index(text[0])
+        indexes: Sequence[int] = range(start, start + len(text))
+        if hyphenated:
+            indexes = [*indexes, found.end() - 1]
+        yield clean(text).replace("\f", " "), indexes, hyphenated
 
 
 class _Probe:
@@ -141,9 +167,9 @@ class _Probe:
         return float(self.raw.FPDFText_GetFontSize(self.handle, at)) * scale, abs(matrix.b) <= 0.2 * abs(matrix.a)
 
 
-def _line(probe: _Probe, start: int, text: str, hyphenated: bool) -> Line:
-    last = start + len(text) - 1
-    middle = start + _solid(text, len(text) // 2)
+def _line(probe: _Probe, text: str, indexes: Sequence[int], hyphenated: bool) -> Line:
+    start, last = indexes[0], indexes[len(text) - 1]
+    middle = indexes[_solid(text, len(text) // 2)]
     left, first_right, height = probe.loose(start)
     right = probe.loose(last)[1] if last != start else first_right
     size, upright = probe.size(middle)
@@ -151,7 +177,7 @@ def _line(probe: _Probe, start: int, text: str, hyphenated: bool) -> Line:
     font = probe.font(middle)
     plain = probe.font(start) == font == probe.font(last)
     bold = probe.weight(middle) >= 600 or _is_bold(font)
-    return Line(text, left, right, probe.baseline(middle), size or height or 1.0, font, bold, plain, upright, hyphenated)
+    return Line(text, left, right, probe.baseline(middle), size or height or 1.0, font, bold, plain, upright, hyphenated, indexes)
 
 
 def _solid(text: str, at: int) -> int:
@@ -166,21 +192,34 @@ def _is_bold(font: str) -> bool:
     return bool(_BOLD_NAME.search(font))
 
 
-def _inside(line: Line, crop: Box) -> bool:
+def _inside(probe: _Probe, line: Line, crop: Box) -> bool:
     left, bottom, right, top = crop
-    return line.left >= left - 1 and line.right <= right + 1 and bottom - 1 <= line.base <= top + 1
+    level = line.left >= left - 1 and line.right <= right + 1 and bottom - 1 <= line.base <= top + 1
+    return level and (line.upright or (_seen(probe, line.indexes[0], crop) and _seen(probe, line.indexes[len(line.text) - 1], crop)))
 
 
-def _visible(probe: _Probe, start: int, text: str, crop: Box) -> str:
-    left, bottom, right, top = crop
-
-    def seen(at: int) -> bool:
-        x, y = probe.centre(at)
-        return left <= x <= right and bottom <= y <= top
-
-    return _kept(text, lambda offset: seen(start + offset))
+def _seen(probe: _Probe, at: int, crop: Box) -> bool:
+    x, y = probe.centre(at)
+    return crop[0] <= x <= crop[2] and crop[1] <= y <= crop[3]
 
 
-def _kept(text: str, seen: Callable[[int], bool]) -> str:
-    shown = "".join(char if char.isspace() or seen(offset) else " " for offset, char in enumerate(text))
-    return " ".join(shown.split())
+def _cut(line: Line, seen: Callable[[int], bool]) -> tuple[str, Sequence[int], bool]:
+    """What is seen of a line: its text, the characters' indexes, whether the hyphen is left. A gap becomes one space."""
+    text, indexes = "", []
+    gap = None
+    for char, at in zip(line.text, line.indexes, strict=False):
+        if char.isspace() or not seen(at):
+            gap = at
+            continue
+        if gap is not None and text:
+            text += " "
+            indexes.append(gap)
+        text += char
+        indexes.append(at)
+        gap = None
+    hyphenated = line.hyphenated and gap is None
+    return text, indexes + [line.indexes[-1]] * hyphenated, hyphenated
+
+
+def _letters(text: str) -> int:
+    return sum(not char.isspace() for char in text)

@@ -18,10 +18,10 @@ _SAID = {
     "timeout": ("{name} took too long to read: {detail}.", "split it, or raise the limit"),
     "memory": ("{name} needs more memory to read than it may have.", "split it, or raise the limit"),
     "crashed": ("{name} stopped the reader: {detail}.", "the file may be broken; save it again or convert it to plain text"),
-    "no_text": (
-        "{name} holds no text{detail}.",
-        "if it is a scan, make it searchable with an OCR program first; OCR is not in this version",
-    ),
+    "no_text": ("{name} holds no text{detail}.", None),
+    "needs_ocr": ("{name} holds pictures of text{detail}.", 'to read them: pip install "wellread[ocr]"'),
+    "forbidden": ("{name} is not fetched: {detail}.", None),
+    "unreachable": ("{name} could not be fetched: {detail}.", "check the address and the connection, and run the same command again"),
 }
 REASONS = tuple(_SAID)
 

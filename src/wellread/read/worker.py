@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,6 @@ from wellread.errors import ReadError
 from wellread.read import wire
 from wellread.read.limits import Limits
 from wellread.read.refuse import refusal
-from wellread.types import Document
 
 _FILES_PER_LIFE = 200
 _BYTES_PER_LIFE = 400_000_000  # read in one life: memory that libraries do not give back stays bounded
@@ -41,17 +41,25 @@ class Worker:
         process = self._process
         return process.pid if process is not None else None
 
-    def parse(self, data: bytes, name: str, source: str, limits: Limits) -> Document:
-        """The document in `data`. Raises `ReadError`; a child that died over it is replaced for the next file."""
+    def parse(self, task: wire.Task, keep: Callable[[wire.Packed], None] = lambda member: None) -> wire.Result:
+        """What comes of a task; the members of an archive are given to `keep` as they are unpacked.
+
+        A child that died over it is replaced for the next file. Raises what `keep` raises.
+        """
         with self._turn:
-            result = self._parse(data, name, source, limits)
-            if isinstance(result, ReadError) and result.reason == "memory":
+            kept = 0
+
+            def count(member: wire.Packed) -> None:
+                nonlocal kept
+                kept += 1
+                keep(member)
+
+            result = self._parse(task, count)
+            if isinstance(result.outcome, ReadError) and result.outcome.reason == "memory":
                 alone = self._files <= 1
                 self._drop()
-                if not alone:  # what earlier files left behind is not this one's fault
-                    result = self._parse(data, name, source, limits)
-        if isinstance(result, ReadError):
-            raise result
+                if not alone and not kept:  # what earlier files left behind is not this one's fault
+                    result = self._parse(task, keep)
         return result
 
     def abandon(self) -> None:
@@ -68,30 +76,27 @@ class Worker:
         with self._turn:
             self._drop()
 
-    def _parse(self, data: bytes, name: str, source: str, limits: Limits) -> Document | ReadError:
-        process = self._ready(name)
+    def _parse(self, task: wire.Task, keep: Callable[[wire.Packed], None]) -> wire.Result:
+        limits = task.limits
+        process = self._ready(task.name)
         self._overdue = False
         watch = threading.Timer(limits.wall_seconds, self._out_of_time, (process,))
         watch.daemon = True
         watch.start()
         try:
-            frame = self._exchange(process, data, name, source, limits)
+            result = self._exchange(process, task, keep)
         except BaseException:
             self._drop()  # its answer, still to come, must not be taken for that of another file
             raise
         finally:
             watch.cancel()
-        if frame is None:
-            return self._death(process, name, limits)
+        if result is None:
+            return wire.Result(self._death(process, task.name, limits))
         self._files += 1
-        self._bytes += len(data)
+        self._bytes += len(task.data)
         if self._overdue or self._files >= _FILES_PER_LIFE or self._bytes >= _BYTES_PER_LIFE:
             self._drop()
-        try:
-            return wire.unpack(frame)
-        except (ValueError, KeyError, TypeError):
-            self._drop()
-            return refusal("crashed", name, "its answer made no sense")
+        return result
 
     def _drop(self) -> None:
         """End the child, if there is one, and forget it."""
@@ -120,13 +125,28 @@ class Worker:
                 self._files = self._bytes = 0
             return self._process
 
-    def _exchange(self, process: subprocess.Popen[bytes], data: bytes, name: str, source: str, limits: Limits) -> bytes | None:
+    def _exchange(self, process: subprocess.Popen[bytes], task: wire.Task, keep: Callable[[wire.Packed], None]) -> wire.Result | None:
+        """The child's result, or None when it died."""
         assert process.stdin is not None and process.stdout is not None
         try:
-            wire.send_task(process.stdin, data, name, source, limits)
-            return wire.receive(process.stdout)
+            wire.send_task(process.stdin, task)
         except (OSError, ValueError):  # it died while it was spoken to
             return None
+        while True:
+            try:
+                frame = wire.receive(process.stdout)
+            except (OSError, ValueError):
+                frame = None
+            if frame is None:
+                return None
+            try:
+                reply = wire.unpack(frame)
+            except (ValueError, KeyError, TypeError):
+                self._drop()
+                return wire.Result(refusal("crashed", task.name, "its answer made no sense"))
+            if isinstance(reply, wire.Result):
+                return reply
+            keep(reply)
 
     def _out_of_time(self, process: subprocess.Popen[bytes]) -> None:
         self._overdue = True
