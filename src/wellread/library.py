@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wellread.answer import answer, is_chinese
 from wellread.config import Settings, load
-from wellread.errors import DiskFull, LibraryError, LibraryLocked, UsageError
+from wellread.errors import DiskFull, LibraryError, UsageError
 from wellread.followup import standalone
+from wellread.index import locks
 from wellread.index.keyword import KeywordIndex
 from wellread.index.rows import Listed
 from wellread.index.store import Store
 from wellread.index.vector import VectorIndex
-from wellread.lock import Busy, locked
 from wellread.models.base import Embedder
 from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
@@ -37,8 +36,6 @@ from wellread.web.address import canonical, is_address
 from wellread.web.site import fetch_site
 from wellread.words import cjk_share
 
-_WRITE_WAIT_SECONDS = 10.0
-_INDEX_WAIT_SECONDS = 120.0
 _CHINESE_DOCUMENTS = 0.2
 """The share of CJK letters in the first documents from which the multilingual embedder is taken."""
 
@@ -160,6 +157,7 @@ class Library:
             self.store.set_excluded(out, excluded=True)
             self.store.forget_failures(failures)
             gone = self.store.unlink(paths)
+            self.store.forget_traces()
             self._catch_up()
         return gone
 
@@ -171,6 +169,7 @@ class Library:
                 raise UsageError(f"nothing in {self.folder} is called {url}.", hint="see `wellread list`")
             self.store.remove_root(url)
             gone = self.store.unlink(pages)
+            self.store.forget_traces()
             self._catch_up()
         return gone
 
@@ -237,7 +236,7 @@ class Library:
 
     def _writing(self) -> AbstractContextManager[None]:
         """The right to change this library, for one process at a time."""
-        return _exclusive(self.folder / "lock", self.folder, _WRITE_WAIT_SECONDS)
+        return locks.writing(self.folder)
 
     def _sync(self, roots: Sequence[str], progress: Progress) -> SyncReport:
         settings = self.parts.settings
@@ -255,6 +254,8 @@ class Library:
         )
         if report.changed:
             self._catch_up()
+        if report.removed or report.updated:
+            self.store.forget_traces()
         return report
 
     def _catch_up(self) -> None:
@@ -287,17 +288,19 @@ class Library:
 
     def _ready_index(self, embedder: Embedder) -> Index:
         """The indexes, level with the database."""
-        with _exclusive(self.folder / "index.lock", self.folder, _INDEX_WAIT_SECONDS), _writable(self.folder):
+        with locks.indexing(self.folder), _writable(self.folder):
             index = self._index_as_it_is(embedder)
             index.keyword.catch_up(self.store)
             index.vector.catch_up(self.store)
         return index
 
     def _index_to_read(self, embedder: Embedder) -> Index:
-        """The indexes, level with the database; on a full disk, as far as they are written."""
+        """The indexes, level with the database; on a full disk, or where nothing may be written, as far as they are."""
         try:
             return self._ready_index(embedder)
-        except DiskFull:
+        except LibraryError as error:
+            if os.access(self.folder, os.W_OK) and not isinstance(error, DiskFull):
+                raise
             with _writable(self.folder):
                 index = self._index_as_it_is(embedder)
                 index.keyword.stay_behind()
@@ -343,28 +346,9 @@ def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:
 
 
 @contextmanager
-def _exclusive(lock: Path, folder: Path, wait_seconds: float) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(lock, wait_seconds=wait_seconds))
-        except Busy as busy:
-            by = f"process {busy.pid}" if busy.pid else "another process"
-            raise LibraryLocked(f"{folder} is being written to by {by}.", hint="try again when that one is done") from None
-        except OSError as error:
-            raise _refused(folder, error) from error
-        yield
-
-
-@contextmanager
 def _writable(folder: Path) -> Iterator[None]:
     """The system's errors as ours."""
     try:
         yield
     except OSError as error:
-        raise _refused(folder, error) from error
-
-
-def _refused(folder: Path, error: OSError) -> LibraryError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"there is no room left on the disk of {folder}.", hint="free some space and run the same command again")
-    return LibraryError(f"{folder} cannot be written to: {error.strerror}.", hint="check the permissions of the folder")
+        raise locks.refused(folder, error) from error

@@ -11,7 +11,7 @@ from wellread.census import Census, Known, take
 from wellread.errors import ReadError
 from wellread.index.rows import Failure, Source, WebPage
 from wellread.index.store import Store
-from wellread.ingest import Ingest
+from wellread.ingest import SAMPLE, Ingest
 from wellread.models.base import Embedder
 from wellread.read.limits import Limits
 from wellread.read.parse import readers_version
@@ -109,7 +109,7 @@ class _Sync:
         while to_read:
             first, twins = _without_twins(to_read)
             total = done + len(first)
-            for reading in pool.read_all(Path(name) for name in first):
+            for reading in pool.read_all(Path(name) for name in _sampled_first(list(first))):
                 self._take(reading, first[reading.origin], ingest)
                 if reading.source == reading.origin:
                     done += 1
@@ -252,6 +252,14 @@ def _reader(limits: Limits) -> str:
         f"{each.name}={getattr(limits, each.name)}" for each in fields(Limits) if getattr(limits, each.name) != getattr(usual, each.name)
     ]
     return "+".join((readers_version(), *other))
+
+
+def _sampled_first(names: list[str]) -> Iterator[str]:
+    """The names in their order, but a sample from everywhere first: an embedder is chosen by the language of these."""
+    step = max(1, len(names) // SAMPLE)
+    sample = names[::step]
+    yield from sample
+    yield from (name for at, name in enumerate(names) if at % step)
 
 
 def _without_twins(found: Mapping[str, Source]) -> tuple[dict[str, Source], list[Source]]:

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, page_name, place
 
 if TYPE_CHECKING:
+    from wellread.index.rows import Failure
     from wellread.sync import SyncReport
 
 _SHOW_AFTER_SECONDS = 0.7
+_TELL_AFTER_SECONDS = 10.0
+"""How long something takes before a terminal shows its progress, and before its end is told where lines cannot be rewritten."""
+_MANY_FAILURES, _SHOWN_FAILURES = 12, 3
 _QUOTE_CHARS = 240
 
 
@@ -25,7 +29,7 @@ class Screen:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._links = sys.stdout.isatty()
-        self._task: tuple[str, float] | None = None
+        self._begun: dict[str, float] = {}
         self._shown = False
 
     # --- progress
@@ -33,14 +37,13 @@ class Screen:
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far something is, once it has taken a moment; one line, rewritten on a terminal."""
         now = time.monotonic()
-        if self._task is None or self._task[0] != what:
-            self._end_progress()
-            self._task = (what, now)
+        begun = self._begun.setdefault(what, now)
         finished = total > 0 and done >= total
-        if now - self._task[1] >= _SHOW_AFTER_SECONDS and (self._live or finished):
-            self._print_progress(what, done, total, now - self._task[1])
+        if now - begun >= (_SHOW_AFTER_SECONDS if self._live else _TELL_AFTER_SECONDS) and (self._live or finished):
+            self._print_progress(what, done, total, now - begun)
         if finished:
-            self._end_progress()
+            del self._begun[what]
+            self._clear()
 
     def _print_progress(self, what: str, done: int, total: int, seconds: float) -> None:
         amount = _amount(done, total)
@@ -55,14 +58,15 @@ class Screen:
         )
         self._shown = True
 
-    def _end_progress(self) -> None:
+    def _clear(self) -> None:
+        """Take the line of progress away, if one is shown."""
         if self._shown and self._live:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        self._task, self._shown = None, False
+        self._shown = False
 
     def say(self, text: str) -> None:
         """A message to the person, on stderr."""
-        self._end_progress()
+        self._clear()
         print(text, file=sys.stderr, flush=True)
 
     # --- questions and answers
@@ -102,7 +106,7 @@ class Screen:
                     came.set()
                     if self._live:
                         ticker.join()
-                    self._end_progress()
+                    self._clear()
                 yield piece
         finally:
             came.set()
@@ -111,7 +115,7 @@ class Screen:
         began = time.monotonic()
         while not came.wait(0.5):
             seconds = time.monotonic() - began
-            if seconds > _SHOW_AFTER_SECONDS and self._task is None:
+            if seconds > _SHOW_AFTER_SECONDS and not self._begun:
                 print(f"\r\x1b[Kreading and thinking, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
@@ -171,7 +175,7 @@ class Screen:
 
     def report(self, report: SyncReport) -> None:
         """What a sync did."""
-        self._end_progress()
+        self._clear()
         counts = [
             f"{count} {name}"
             for name, count in (
@@ -185,12 +189,25 @@ class Screen:
             if count
         ]
         print(", ".join(counts) if counts else "nothing to do")
-        self.failures(report)
+        self.failures(report.failed)
 
-    def failures(self, report: SyncReport) -> None:
-        """Each file that could not be read, with the reason."""
-        for failure in report.failed:
-            self.say(f"skipped {failure.path}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
+    def failures(self, failed: Sequence[Failure]) -> None:
+        """The files that could not be read, with the reason: each by name, or where they are many, some of each kind."""
+        by_reason: dict[str, list[Failure]] = {}
+        for failure in failed:
+            by_reason.setdefault(failure.reason, []).append(failure)
+        shown = len(failed) if len(failed) <= _MANY_FAILURES else _SHOWN_FAILURES
+        for alike in by_reason.values():
+            for failure in alike[:shown]:
+                self.say(
+                    f"skipped {failure.path}: {failure.message}" + (f" ({failure.hint})" if failure.hint and shown == len(failed) else "")
+                )
+            if shown < len(failed):
+                more = f"  ... and {len(alike) - shown:,} more like these. " if len(alike) > shown else "  "
+                if more.strip() or alike[0].hint:
+                    self.say(more + (f"hint: {alike[0].hint}" if alike[0].hint else ""))
+        if shown < len(failed):
+            self.say(f"{len(failed):,} files were skipped; `wellread list --failed` names them all.")
 
     def traces(self, traces: Sequence[Mapping[str, Any]]) -> None:
         for trace in traces:

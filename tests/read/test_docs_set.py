@@ -22,6 +22,7 @@ REFUSED = {
     "any": {"damaged", "encrypted", "no_text", "empty", "too_many_pages", "unsupported"},
     "ocr": {"no_text"},  # three pictures without a word
 }
+HIDDEN = {"pdf/cropbox_versus_mediabox_02.pdf"}  # its snippet stands outside the visible page: nobody sees it, so it is left out
 NOT_THERE = {"xlsx/xlsx-subtable-cases.xlsx"}  # its snippet, "NaN", stands for an empty cell in the program that noted it
 
 
@@ -86,5 +87,5 @@ def test_snippets_are_found_and_refusals_fit(shared: Path) -> None:
         for pair in entry.get("flow", ()):
             assert letters(pair["first"]) + letters(pair["then"]) in letters(document.text), (name, pair)
     assert misfits == []
-    assert set(missed) <= NOT_THERE
+    assert HIDDEN <= set(missed) <= NOT_THERE | HIDDEN
     assert found >= 120

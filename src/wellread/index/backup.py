@@ -31,7 +31,7 @@ def backup(folder: Path, to: Path, *, overwrite: bool = False, progress: Progres
     Raises `UsageError` when the file is there already and `overwrite` is not set, `LibraryError` for a damaged library.
     """
     if to.exists() and not overwrite:
-        raise UsageError(f"{to} is there already.", hint="choose another name, or delete it first")
+        raise UsageError(f"{to} is there already.", hint="choose another name, or replace it with --overwrite")
     temporary = to.with_name(to.name + ".new")
     try:
         with closing(_opened(folder / "library.db")) as db:
@@ -57,7 +57,7 @@ def restore(saved: Path, folder: Path, *, overwrite: bool = False, progress: Pro
     """
     path = folder / "library.db"
     if path.exists() and not overwrite:
-        raise UsageError(f"there is a library in {folder} already.", hint="restore to another place, or say that it may be replaced")
+        raise UsageError(f"there is a library in {folder} already.", hint="restore to another place with --library, or replace it with --overwrite")
     if not saved.is_file():
         raise UsageError(f"there is no file {saved}.", hint="name a file that `wellread backup` wrote")
     temporary = folder / "library.db.new"

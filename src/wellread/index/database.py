@@ -35,6 +35,7 @@ class Database:
                 self._log_ahead(wait_seconds)
                 self.db.execute("pragma synchronous = full")
                 self.db.execute("pragma foreign_keys = on")
+                self.db.execute("pragma secure_delete = on")  # what is removed leaves no bytes behind
                 migrate(self.db, path)
         except LibraryError as error:
             self.db.close()
@@ -112,7 +113,7 @@ class Database:
         return LibraryError(f"{name} failed: {error}.", hint="try again; if that does not help, the library may be damaged")
 
     def damaged(self, what: str) -> LibraryError:
-        return LibraryError(f"{self.path} is damaged: {what}.", hint="restore it from a backup, or add the files again to a new library")
+        return LibraryError(f"{self.path} is damaged: {what}.", hint="see what can be saved with: wellread doctor --repair")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -60,6 +60,7 @@ _STEPS = (
     create table web (url text primary key, root text not null, etag text, modified text) without rowid;
     create index removed_chunk on removed (chunk);
     alter table documents add column reader text not null default '';
+    alter table documents add column crc integer;
     alter table failures add column reader text not null default '';
     alter table texts add column crc integer;
     update texts set crc = crc32(text);

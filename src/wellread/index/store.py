@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from wellread.errors import LibraryError
+from wellread.index.check import document_crc
 from wellread.index.database import Database
 from wellread.index.migrations import crc32
 from wellread.index.rows import Failure, IndexRow, Listed, Source, WebPage
+from wellread.index.traces import forget_traces
 from wellread.types import Chunk, Document, Page, Region, Section, Span
 
 _BATCH = 500
@@ -74,6 +76,7 @@ class Store:
             self._drop_chunks(document.id, change)
             self._insert(document, change, reader)
             self._insert_chunks(document.id, spans, vectors, change)
+            self._db.execute("update documents set crc = ? where id = ?", (document_crc(self._db, document.id), document.id))
             self._set_source(source)
             if previous is not None and previous != document.id:
                 self._remove_if_unused(previous, change)
@@ -318,6 +321,14 @@ class Store:
 
     # --- traces
 
+    def forget_traces(self) -> int:
+        """Delete the traces that rest on what is no longer here, and empty the log of what was removed; returns how many went."""
+        with self._base.writing(counts=False):
+            count = forget_traces(self._db)
+        with self._base.errors():
+            self._db.execute("pragma wal_checkpoint(truncate)")
+        return count
+
     def write_trace(self, trace_id: str, kind: str, question: str, data: Any) -> None:
         with self._base.writing(counts=False):
             self._db.execute(
@@ -357,9 +368,11 @@ class Store:
 
     def _text(self, document: str, cache: dict[str, str]) -> str:
         if document not in cache:
-            row = self._db.execute("select text from texts where document = ?", (document,)).fetchone()
+            row = self._db.execute("select text, crc from texts where document = ?", (document,)).fetchone()
             if row is None:
                 raise self._base.damaged("a text is missing")
+            if row[1] is not None and crc32(row[0]) != row[1]:
+                raise self._base.damaged("a text is not what was stored")
             cache[document] = row[0]
         return cache[document]
 
@@ -392,7 +405,7 @@ class Store:
         for table in ("texts", "pages", "sections", "regions"):
             self._db.execute(f"delete from {table} where document = ?", (document.id,))
         self._db.execute(
-            "insert into documents values (?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set title = excluded.title,"
+            "insert into documents values (?, ?, ?, ?, ?, ?, ?, null) on conflict (id) do update set title = excluded.title,"
             " media_type = excluded.media_type, chars = excluded.chars, warnings = excluded.warnings, change = excluded.change,"
             " reader = excluded.reader",
             (document.id, document.title, document.media_type, len(document.text), json.dumps(document.warnings), change, reader),

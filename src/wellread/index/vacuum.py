@@ -13,27 +13,12 @@ from wellread.index.check import vector_bytes
 from wellread.index.keyword import KeywordIndex
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.store import Store
+from wellread.index.traces import forget_traces
 from wellread.index.vector import VectorIndex
 from wellread.types import Progress
 
 _OLD = ("library.schema*.db", "library.db.damaged*", "*.new")
 """Files of a library's folder that are copies of an earlier state, or of what could not be read."""
-
-STALE_TRACES = """
-    select id from traces where case when not json_valid(data) then 1 else
-        exists (
-            select 1 from json_each(data, '$.answer.citations') c
-            where json_extract(c.value, '$.document.id') not in (select id from documents)
-        )
-        or exists (
-            select 1 from json_each(data, '$.answer.nearest') n where json_extract(n.value, '$.document') not in (select id from documents)
-        )
-        or exists (
-            select 1 from json_each(data, '$.answer.ledger.sent') s where json_extract(s.value, '$.chunk') not in (select id from chunks)
-        )
-    end
-"""
-"""The traces that hold words of a document, or of a version of one, that is no longer here: cited, shown, or put before the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +32,6 @@ class Vacuumed:
 
 def _silent(what: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
-
-
-def forget_traces(db: sqlite3.Connection) -> int:
-    """Delete the traces that rest on what is no longer here; returns how many."""
-    return db.execute(f"delete from traces where id in ({STALE_TRACES})").rowcount
 
 
 def vacuum(folder: Path, *, wait_seconds: float = 10.0, progress: Progress = _silent) -> Vacuumed:

@@ -1,0 +1,26 @@
+"""Traces of answers, and what they rest on."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_STALE = """
+    select id from traces where case when not json_valid(data) then 1 else
+        exists (
+            select 1 from json_each(data, '$.answer.citations') c
+            where json_extract(c.value, '$.document.id') not in (select id from documents)
+        )
+        or exists (
+            select 1 from json_each(data, '$.answer.nearest') n where json_extract(n.value, '$.document') not in (select id from documents)
+        )
+        or exists (
+            select 1 from json_each(data, '$.answer.ledger.sent') s where json_extract(s.value, '$.chunk') not in (select id from chunks)
+        )
+    end
+"""
+"""The traces that hold words of a document, or of a version of one, that is no longer here: cited, shown, or put before the model."""
+
+
+def forget_traces(db: sqlite3.Connection) -> int:
+    """Delete the traces that rest on what is no longer here; returns how many."""
+    return db.execute(f"delete from traces where id in ({_STALE})").rowcount
