@@ -57,7 +57,9 @@ def restore(saved: Path, folder: Path, *, overwrite: bool = False, progress: Pro
     """
     path = folder / "library.db"
     if path.exists() and not overwrite:
-        raise UsageError(f"there is a library in {folder} already.", hint="restore to another place with --library, or replace it with --overwrite")
+        raise UsageError(
+            f"there is a library in {folder} already.", hint="restore to another place with --library, or replace it with --overwrite"
+        )
     if not saved.is_file():
         raise UsageError(f"there is no file {saved}.", hint="name a file that `wellread backup` wrote")
     temporary = folder / "library.db.new"

@@ -197,6 +197,8 @@ def sniff(data: bytes, name: str) -> str:
     if _is_text(data):
         if _HTML_START.match(_ascii_head(data)):
             return HTML
+        if suffix == ".pdf" and b" obj" in data[:1024]:  # its first line is missing
+            return PDF
         kind = _TEXT_SUFFIXES.get(suffix, PLAIN)
         return MHTML if kind == EML and _MHTML_HEAD.search(data[:4096]) and b"Snapshot-Content-Location" in data[:4096] else kind
     if suffix in _BINARY_SUFFIXES:
