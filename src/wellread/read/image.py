@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from wellread.read.allowance import extra_seconds
 from wellread.read.content import Content
 from wellread.read.limits import Limits
-from wellread.read.ocr import OcrLine, available, recognise
+from wellread.read.ocr import OcrLine, recognise
+from wellread.read.ocr_installed import available
 from wellread.read.ocr_text import ocr_text
 from wellread.read.refuse import refusal
 from wellread.types import Page, Region

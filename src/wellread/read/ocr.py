@@ -10,7 +10,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 
 from wellread.read.ocr_order import paragraph_starts, reading_order
 
-_NEEDED = ("rapidocr", "onnxruntime", "cv2", "PIL")
 _LEAST_CONFIDENCE = 0.6
 _DOUBTFUL = 0.8  # such a line is read once more, upside down
 _LONGEST_SIDE = 1600  # of the picture in which lines are looked for, in pixels; they are read at full size
@@ -40,11 +38,6 @@ class OcrLine:
     box: tuple[float, float, float, float]
     confidence: float
     opens: bool = False
-
-
-def available(needed: Sequence[str] = _NEEDED) -> bool:
-    """Whether the modules of the extra "ocr" are installed; none is imported."""
-    return all(find_spec(module) is not None for module in needed)
 
 
 def recognise(pixels: NDArray[np.uint8]) -> list[OcrLine]:

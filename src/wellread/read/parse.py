@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import PurePath
 
 from wellread.read import media, plugins
 from wellread.read.code import read_code
+from wellread.read.content import Content
 from wellread.read.decode import clean
 from wellread.read.delimited import read_delimited
 from wellread.read.docx import read_docx
 from wellread.read.epub import read_epub
 from wellread.read.html import read_html
-from wellread.read.image import read_image
 from wellread.read.limits import Limits
 from wellread.read.mail import read_mail
 from wellread.read.markdown import read_markdown
 from wellread.read.mhtml import read_mhtml
 from wellread.read.notebook import read_notebook
+from wellread.read.ocr_installed import available
 from wellread.read.opendocument import read_opendocument
 from wellread.read.org import read_org
 from wellread.read.outlook import read_outlook
@@ -41,6 +41,13 @@ from wellread.types import Document
 
 VERSION = 2
 """Grows when a reader gives other text than before, or reads what it refused."""
+
+
+def _read_image(data: bytes, name: str, limits: Limits) -> Content:
+    from wellread.read.image import read_image  # with numpy, which no other reader wants
+
+    return read_image(data, name, limits)
+
 
 READERS: Mapping[str, Reader] = {
     media.PDF: read_pdf,
@@ -72,7 +79,7 @@ READERS: Mapping[str, Reader] = {
     media.SRT: read_subtitles,
     media.VTT: read_subtitles,
     **dict.fromkeys([*LANGUAGES, "text/css"], read_code),
-    **dict.fromkeys(media.IMAGES, read_image),
+    **dict.fromkeys(media.IMAGES, _read_image),
 }
 """Who reads what. Any other type in `text/` is read as plain text; what is in archives, by `wellread.read.unpack`."""
 
@@ -85,7 +92,7 @@ _REFUSED = {
 
 def readers_version() -> str:
     """What reads here, as one text: files that failed are tried again when it is another."""
-    return "+".join((str(VERSION), *(("ocr",) if find_spec("rapidocr") else ()), *plugins.versions()))
+    return "+".join((str(VERSION), *(("ocr",) if available() else ()), *plugins.versions()))
 
 
 def kind(data: bytes, name: str, limits: Limits) -> str:

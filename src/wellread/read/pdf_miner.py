@@ -47,13 +47,19 @@ class Miner:
     """
 
     def __init__(self, data: bytes, most: int = _MOST_GLYPHS) -> None:
-        from pdfminer.pdfdocument import PDFDocument
+        from pdfminer.pdfdocument import PDFDocument, PDFXRefStream
         from pdfminer.pdfpage import PDFPage
         from pdfminer.pdfparser import PDFParser
 
         logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
         with _unbroken():
-            self._pages = list(PDFPage.create_pages(PDFDocument(PDFParser(io.BytesIO(data)))))
+            document = PDFDocument(PDFParser(io.BytesIO(data)))
+            for table in document.xrefs:
+                if isinstance(table, PDFXRefStream):
+                    promised = sum(count for _, count in table.ranges) * (table.entlen or 0)
+                    if promised > len(table.data or b""):  # it would be walked through to its end
+                        raise ValueError("a table of objects that is longer than its data")
+            self._pages = list(PDFPage.create_pages(document))
         self._glyphs: list[Glyph] = []
         self._left = [most, _MOST_FORMS]
         self._interpreter = _interpreter(self._glyphs, self._left)

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wellread.read.limits import Limits
+from wellread.read.ocr_installed import available
 from wellread.read.ocr_text import ocr_text
 from wellread.read.pdf_lines import Box, Line, page_lines
 from wellread.read.pdf_miner import MinedPage, Miner, Spent
 from wellread.read.pdf_rows import rows, text_of
 from wellread.read.refuse import refusal
+from wellread.read.scan import needs_ocr, ocr_page
 
 _SHARE_OF_TIME = 0.6  # of the wall clock that OCR may use: what was read by then is kept
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -125,9 +127,6 @@ class PageReader:
 
     def _recognise(self, sheet: Sheet, page: Any, index: int) -> None:
         """Read a page by OCR where its text is in pictures; text that it has is kept if that is more."""
-        from wellread.read.ocr import available
-        from wellread.read.scan import needs_ocr, ocr_page
-
         text = "\n".join([line.text for line in sheet.lines])
         if not needs_ocr(page, text):
             return

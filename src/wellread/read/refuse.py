@@ -19,7 +19,7 @@ _SAID = {
     "memory": ("{name} needs more memory to read than it may have.", "split it, or raise the limit"),
     "crashed": ("{name} stopped the reader: {detail}.", "the file may be broken; save it again or convert it to plain text"),
     "no_text": ("{name} holds no text{detail}.", None),
-    "needs_ocr": ("{name} holds pictures of text{detail}.", 'to read them: pip install "wellread[ocr]"'),
+    "needs_ocr": ("{name} holds pictures and no text{detail}.", 'to read them: pip install "wellread[ocr]"'),
     "forbidden": ("{name} is not fetched: {detail}.", None),
     "unreachable": ("{name} could not be fetched: {detail}.", "check the address and the connection, and run the same command again"),
 }

@@ -11,7 +11,6 @@ from typing import Any
 
 from wellread.read.allowance import extra_seconds
 from wellread.read.limits import Limits
-from wellread.read.ocr import recognise
 
 Box = tuple[float, float, float, float]
 
@@ -101,6 +100,8 @@ def ocr_page(page: Any, limits: Limits) -> list[ScanLine]:
 
     This may use `limits.ocr_seconds` of processor time, which do not count for the file.
     """
+    from wellread.read.ocr import recognise
+
     width, height = page.get_size()
     scale = min(_DOTS_PER_POINT, math.sqrt(limits.ocr_pixels / (width * height)))
     with extra_seconds(limits.ocr_seconds):

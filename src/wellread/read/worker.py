@@ -18,7 +18,7 @@ from wellread.read import wire
 from wellread.read.limits import Limits
 from wellread.read.refuse import refusal
 
-_FILES_PER_LIFE = 200
+_FILES_PER_LIFE = 2_000
 _BYTES_PER_LIFE = 400_000_000  # read in one life: memory that libraries do not give back stays bounded
 
 

@@ -1,0 +1,89 @@
+"""Libraries of earlier versions are brought up to date, with a copy kept; newer ones are left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wellread.errors import LibraryTooNew
+from wellread.index.migrations import _STEPS, SCHEMA_VERSION
+from wellread.index.store import Store
+from wellread.library import Library
+from wellread.models.fake import HashEmbedder
+
+TEXTS = {"tea.txt": "Green tea is steeped at eighty degrees.", "solar.txt": "The solar panels produce four kilowatts at noon."}
+
+
+def library_of_schema_1(folder: Path, files: Path) -> None:
+    """What version 0.1 of the schema held after two files were added and a third could not be read."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "library.db", isolation_level=None)) as db:
+        for statement in _STEPS[0].split(";"):
+            db.execute(statement)
+        db.execute("pragma user_version = 1")
+        db.execute("update meta set value = 2 where key = 'change'")
+        db.execute("insert into meta values ('embedder', ?)", (HashEmbedder().name,))
+        db.execute("insert into roots values (?)", (str(files),))
+        for change, (name, text) in enumerate(TEXTS.items(), start=1):
+            path = files / name
+            path.write_text(text)
+            document, stat = hashlib.sha256(text.encode()).hexdigest(), path.stat()
+            db.execute("insert into documents values (?, ?, 'text/plain', ?, '[]', ?)", (document, name, len(text), change))
+            db.execute("insert into texts values (?, ?)", (document, text))
+            db.execute("insert into sources values (?, ?, ?, ?)", (str(path), document, stat.st_size, stat.st_mtime_ns))
+            db.execute("insert into chunks values (?, ?, 0, ?, null, null, 'text', ?)", (change, document, len(text), change))
+            vector = HashEmbedder().embed([text])[0].astype(np.float16)
+            db.execute("insert into vectors values (?, ?)", (change, vector.tobytes()))
+        book = files / "table.csv"
+        book.write_text("boat,harbour\nTern,Inner\n")
+        stat = book.stat()
+        failure = (str(book), stat.st_size, stat.st_mtime_ns, "unsupported", "table.csv cannot be read yet.", None)
+        db.execute("insert into failures values (?, ?, ?, ?, ?, ?)", failure)
+
+
+def test_a_library_of_an_earlier_version_goes_on(
+    tmp_path: Path, open_library: Callable[..., Library], check_library: Callable[[Library], None]
+) -> None:
+    (tmp_path / "files").mkdir()
+    library_of_schema_1(tmp_path / "test.wellread", tmp_path / "files")
+    library = open_library("test")
+    assert library.search("solar panels")[0].chunk.text == TEXTS["solar.txt"]
+    report = library.sync()
+    assert (report.added, report.unchanged, report.failed) == (1, 2, [])  # what could not be read then can be now
+    check_library(library)
+    with closing(sqlite3.connect(tmp_path / "test.wellread" / "library.schema1.db")) as db:
+        assert db.execute("pragma user_version").fetchone() == (1,)
+        assert db.execute("select count(*) from documents").fetchone() == (2,)
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    library_of_schema_1(tmp_path / "test.wellread", tmp_path / "files")
+    path = tmp_path / "test.wellread" / "library.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("create table web (in_the_way)")  # the second step stumbles over it
+        db.commit()
+    with pytest.raises(Exception, match="web"):
+        Store(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("pragma user_version").fetchone() == (1,)
+        assert db.execute("select name from sqlite_master where name in ('regions', 'containers')").fetchall() == []
+
+
+def test_a_newer_library_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"pragma user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(LibraryTooNew, match="newer Wellread"):
+        Store(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
