@@ -17,7 +17,7 @@ from wellread.split import CHUNK_CHARS, split
 Check = Callable[[Library], None]
 KINDS = ("pdf", "html", "md", "txt", "code", "docx")
 TEXTS = ("html", "md", "txt", "code")
-SMALL = 150_000
+SMALL = 40_000
 """Bytes of the largest file that is read every time."""
 
 

@@ -482,3 +482,31 @@ def test_reindexing_changes_the_embedder_and_nothing_else(
     assert other.search("number 3", limit=1)[0].chunk.text == "Text of number 3."
     assert not other.sync().changed
     check_library(other)
+
+
+# --- files that do not hold still
+
+
+def test_files_that_go_and_change_while_they_are_read(watched: Watched, check_library: Check) -> None:
+    """What is stored is what was read; what is gone by then is told, and the next sync has the last word."""
+    for number in range(40):
+        watched.write(f"{number:02}.txt", f"Text of number {number}.")
+
+    def meddle(what: str, done: int, total: int) -> None:
+        if done == 1:
+            (watched.folder / "37.txt").unlink()
+            watched.write("38.txt", "Replaced while others were read.")
+            watched.write("39.txt", "Text of number 3.")
+
+    report = watched.library.add(watched.folder, progress=meddle)
+    assert report.added == 39
+    assert [(Path(failure.path).name, failure.reason) for failure in report.failed] == [("37.txt", "missing")]
+    check_library(watched.library)
+    assert watched.texts()["38.txt"].strip() == "Replaced while others were read."
+    report = watched.sync()
+    assert report.failed == []
+    texts = watched.texts()
+    assert sorted(texts) == sorted(path.name for path in watched.folder.iterdir())
+    assert all(text.strip() == (watched.folder / name).read_text() for name, text in texts.items())
+    assert len(watched.library.documents()) == 38  # two files have one text
+    check_library(watched.library)

@@ -60,9 +60,7 @@ def test_without_the_extra_a_picture_names_the_extra(tmp_path: Path) -> None:
 
 
 def test_to_ask_for_the_extra_does_not_import_it() -> None:
-    code = (
-        "import sys; from wellread.read.ocr_installed import available; available(); print({'rapidocr', 'cv2'} & set(sys.modules))"
-    )
+    code = "import sys; from wellread.read.ocr_installed import available; available(); print({'rapidocr', 'cv2'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True)
     assert ran.stdout.strip() == "set()"
     assert not available(("sys", "no_such_module_here"))
