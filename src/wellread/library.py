@@ -203,7 +203,11 @@ class Library:
         if not query.strip():
             raise UsageError("the query is empty.", hint='search for something, as in: wellread search "solar panels"')
         embedder = self._embedder()
-        return [] if embedder is None else retrieve(query, self._index_to_read(embedder), embedder, limit=limit)
+        if embedder is None:
+            return []
+        index = self._index_to_read(embedder)
+        with self.store.snapshot():
+            return retrieve(query, index, embedder, limit=limit)
 
     def ask(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Answer:
         """Answer a question from the documents; every sentence is checked against the words it rests on."""
@@ -223,7 +227,9 @@ class Library:
         writer = None if options.mode == "extract" else self.parts.writer()
         with recorder.step("retrieve") as data:
             asked = standalone(question, history, writer.model if writer else None)
-            hits = retrieve(asked, self._index_to_read(embedder), embedder)
+            index = self._index_to_read(embedder)
+            with self.store.snapshot():
+                hits = retrieve(asked, index, embedder)
             data |= {
                 "library_change": self.store.change,
                 "query": asked,

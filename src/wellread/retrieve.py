@@ -59,7 +59,9 @@ def retrieve(question: str, index: Index, embedder: Embedder, *, limit: int = 8)
         chunk = chunks.get(chunk_id)
         if chunk is None:  # removed by another process since the search
             continue
-        document = documents.setdefault(chunk.document, index.store.document(chunk.document))
+        if chunk.document not in documents:
+            documents[chunk.document] = index.store.document(chunk.document)
+        document = documents[chunk.document]
         hits.append(
             Hit(
                 chunk=chunk,

@@ -65,6 +65,10 @@ class Store:
         """Make everything that is written inside one transaction, and one change: all of it happens or none of it."""
         return self._base.together()
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Make everything that is read inside of one committed state, whatever others write meanwhile. Nothing may be written inside."""
+        return self._base.reading()
+
     def put(self, document: Document, spans: Sequence[Span], vectors: np.ndarray, source: Source, *, reader: str = "") -> None:
         """Store a document with its chunks and their vectors ([len(spans), d] float32), found at `source`, in one transaction.
 
