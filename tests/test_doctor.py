@@ -515,7 +515,7 @@ def test_after_a_power_cut_a_library_holds_what_was_committed(times: int, writer
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [30])
+@pytest.mark.parametrize("times", [12])
 def test_a_copy_made_file_by_file_is_whole_or_told_and_repaired(times: int, writer: Writer, tmp_path: Path) -> None:
     """Nothing makes such a copy right: the log may be of another time than the database. `backup` is there for that."""
     rng, kept, copy = random.Random(times), tmp_path / "kept.wellread", tmp_path / "copy.wellread"
