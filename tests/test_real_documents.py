@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from wellread.errors import ReadError
+from wellread.errors import ReadError, WellreadError
 from wellread.library import Library
 from wellread.read.pool import ReaderPool
 from wellread.split import CHUNK_CHARS, split
@@ -143,3 +144,25 @@ def test_all_real_files_in_one_library(docs_set: Path, open_library: Callable[..
     assert report.added > 75
     check_library(library)
     assert not library.sync().changed
+
+
+def test_the_words_of_a_hit_are_found_on_its_page(docs_set: Path, tmp_path: Path, open_library: Callable[..., Library]) -> None:
+    shutil.copy(docs_set / "pdf" / "sample_contract.pdf", tmp_path / "contract.pdf")
+    (tmp_path / "plain.txt").write_text("A contract on plain paper has no rectangles.")
+    library = open_library()
+    library.add(tmp_path / "contract.pdf", tmp_path / "plain.txt")
+    chunks = [hit.chunk for hit in library.search("contract", limit=20)]
+    for chunk in chunks:
+        document = library.document(chunk.document)
+        found = library.rects(chunk.document, chunk.start, chunk.end)
+        assert bool(found) == bool(document.pages)
+        for rect in found:
+            width, height = document.pages[rect.page].size or (0, 0)
+            assert 0 <= rect.left < rect.right <= width
+            assert 0 <= rect.bottom < rect.top <= height
+    assert any(library.document(chunk.document).pages for chunk in chunks)
+    with (tmp_path / "contract.pdf").open("ab") as file:
+        file.write(b"\n%changed")
+    pages = next(chunk for chunk in chunks if library.document(chunk.document).pages)
+    with pytest.raises(WellreadError, match="no longer the file"):
+        library.rects(pages.document, pages.start, pages.end)
