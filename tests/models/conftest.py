@@ -93,8 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
         end = site.cuts.pop(0) if site.cuts else len(body)
         for at in range(0, min(end, len(body)), 4096):
             piece = body[at : min(at + 4096, end)]
+            site.sent += len(piece)  # first, or the client may have it before it is counted
             self.wfile.write(piece)
-            site.sent += len(piece)
             if site.delay:
                 self.wfile.flush()
                 time.sleep(site.delay)
