@@ -115,9 +115,10 @@ class _Sync:
                     done += 1
                     progress("reading", done, total)
             ingest.flush()
-            alike = [source for source in twins if self._store.has(source.document) and source.document not in self._archives()]
-            self.link(alike)
-            to_read = {source.path: source for source in twins if source not in alike}
+            archives = self._archives()
+            alike = {source.path for source in twins if source.document not in archives and self._store.has(source.document)}
+            self.link(source for source in twins if source.path in alike)
+            to_read = {source.path: source for source in twins if source.path not in alike}
 
     def visit(self, site: str, fetch: Fetch, pool: ReaderPool, ingest: Ingest) -> None:
         """Bring the pages of one site into step: what is said to be gone goes, what could not be had stays."""
