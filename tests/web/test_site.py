@@ -203,9 +203,9 @@ def test_an_encoding_nobody_asked_for_is_refused(internet: Any, server: Any, enc
     assert server.heard[1]["accept-encoding"] == "gzip"
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"text")[:-1], gzip.compress(b"text" * 99)[:20]])
-def test_broken_gzip_is_refused(internet: Any, server: Any, data: bytes) -> None:
-    server.say("/", data, headers={"Content-Encoding": "gzip"})
+@pytest.mark.parametrize("cut", [0, -1, 20], ids=["none", "last", "middle"])
+def test_broken_gzip_is_refused(internet: Any, server: Any, cut: int) -> None:
+    server.say("/", gzip.compress(b"text" * 99)[:cut] or b"no gzip", headers={"Content-Encoding": "gzip"})
     miss(internet.fetch(SITE), "damaged", "gzip")
 
 
