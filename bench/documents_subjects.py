@@ -43,7 +43,7 @@ def wellread(job: Said) -> tuple[Said, Read]:
     import wellread as package
     from wellread.errors import ReadError
     from wellread.read.limits import Limits
-    from wellread.read.ocr import available
+    from wellread.read.ocr_installed import available
     from wellread.read.pool import ReaderPool
     from wellread.types import Document
 
