@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellread.library import Library
-from wellread.retrieve import POOL, _z_scores, retrieve
+from wellread.retrieve.search import POOL, _z_scores, retrieve
 
 WHY = {"bm25", "cosine", "keyword_z", "dense_z", "keyword_trust"}
 

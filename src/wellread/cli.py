@@ -10,12 +10,12 @@ import errno
 import io
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from wellread.arguments import SETTINGS, parse
 from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, suggest
 
 if TYPE_CHECKING:
@@ -28,27 +28,6 @@ if TYPE_CHECKING:
     from wellread.terminal import Screen
 
 OK, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
-
-_SETTINGS = (
-    "library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline", "jobs", "private_addresses",
-)  # fmt: skip
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, with our way of saying what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}.", hint=self._hint(message))
-
-    def _hint(self, message: str) -> str:
-        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
-        if unknown := re.search(r"unrecognized arguments: (--[\w-]+)", message):
-            found = suggest(unknown[1], options)
-        elif choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            found = suggest(choice[1], re.findall(r"[\w-]+", choice[2]))
-        else:
-            found = None
-        return found or f"see `{self.prog} --help`"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,10 +63,8 @@ def _run(arguments: Sequence[str]) -> int:
     for argument in arguments:
         if not argument.isascii() and argument != argument.encode(errors="replace").decode():
             raise UsageError(f"{argument.encode(errors='backslashreplace').decode()} is not valid text.", hint="write it in UTF-8")
-    parsed, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return int(parsed.run(parsed))
+    parsed = parse(arguments)
+    return _COMMANDS[parsed.command](parsed)
 
 
 def _drop_output() -> None:
@@ -103,92 +80,6 @@ def _failed(error: WellreadError) -> int:
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
     return error.exit_code
-
-
-# --- arguments
-
-
-def _parser() -> _Parser:
-    from wellread import __version__
-
-    parser = _Parser(
-        prog="wellread",
-        description="Ask questions of your own documents, on your own computer, and see where each answer comes from.",
-    )
-    parser.add_argument("--version", action="version", version=f"wellread {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _ask_arguments(_command(commands, "ask", "answer a question from documents", _ask))
-    add = _command(commands, "add", "add files, folders, web pages and site maps to a library", _add)
-    add.add_argument("paths", nargs="+", metavar="PATH_OR_URL")
-    sync = _command(commands, "sync", "bring a library into step with its files", _sync)
-    sync.add_argument("--watch", action="store_true", help="go on, and sync again whenever a file changes")
-    _command(commands, "reindex", "split and embed all documents anew, also with another --embedder", _reindex)
-    listing = _command(commands, "list", "list the documents of a library", _list)
-    listing.add_argument("--failed", action="store_true", help="list the files that could not be read instead")
-    remove = _command(commands, "remove", "remove documents by path, folder, address or id", _remove)
-    remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
-    works = {
-        name: _command(commands, name, text, _upkeep)
-        for name, text in (
-            ("doctor", "check that a library is whole"),
-            ("backup", "save a library in one file, also while it is in use"),
-            ("restore", "make a library of a backup"),
-            ("vacuum", "free the room of what was removed, so that no byte of it is left"),
-        )
-    }
-    for name, command in works.items():
-        command.set_defaults(work=name)
-    works["doctor"].add_argument("--repair", action="store_true", help="put right what can be")
-    for name in ("backup", "restore"):
-        works[name].add_argument("file", metavar="FILE")
-        works[name].add_argument("--overwrite", action="store_true", help="replace what is there")
-    search = _command(commands, "search", "show the passages that match a query, and why", _search)
-    search.add_argument("query", metavar="QUERY")
-    search.add_argument(
-        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="search these files instead of a library"
-    )
-    search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
-    _chat_arguments(_command(commands, "chat", "ask one question after another", _chat))
-    trace = _command(commands, "trace", "show how an answer came about", _trace)
-    trace.add_argument("id", nargs="?", metavar="ID")
-    trace.add_argument(
-        "--in", dest="sources", action="append", nargs="+", metavar="PATH", help="traces of questions asked with the same --in"
-    )
-    config = _command(commands, "config", "show the settings in force", _config)
-    config.add_argument("--origin", action="store_true", help="also where each value came from")
-    return parser
-
-
-def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str, run: Callable[[argparse.Namespace], int]) -> _Parser:
-    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.set_defaults(run=run, parser=parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    settings = parser.add_argument_group("settings", "also WELLREAD_... in the environment and keys of wellread.toml")
-    settings.add_argument("--library", metavar="DIR", help="the library (default library.wellread)")
-    settings.add_argument("--model", metavar="MODEL", help='a name, a .gguf file, "openai:NAME", or "none" (default smollm2:135m)')
-    settings.add_argument("--base-url", metavar="URL", help='server of an "openai:NAME" model')
-    settings.add_argument("--engine", metavar="ENGINE", help='"auto", "openvino" or "llamacpp"')
-    settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
-    settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
-    settings.add_argument("--embedder", metavar="NAME", help='"auto", "all-minilm" or "multilingual-e5-small"')
-    settings.add_argument("--jobs", type=int, metavar="N", help="files read at the same time")
-    settings.add_argument("--private-addresses", action="store_true", default=None, help="fetch pages from this machine and network too")
-    settings.add_argument("--offline", action="store_true", default=None, help="never touch the network")
-    return parser
-
-
-def _ask_arguments(parser: _Parser) -> None:
-    parser.add_argument("question", metavar="QUESTION", nargs="?")
-    _chat_arguments(parser)
-
-
-def _chat_arguments(parser: _Parser) -> None:
-    parser.add_argument(
-        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
-    )
-    parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
-    parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
-    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
 
 
 # --- commands
@@ -337,12 +228,12 @@ def _upkeep(arguments: argparse.Namespace) -> int:
     screen, as_json = Screen(), arguments.json
     with _parts(arguments, screen) as parts:
         folder = folder_of(parts.settings.library)
-        if arguments.work == "restore":
+        if arguments.command == "restore":
             return upkeep.bring_back(expanded(arguments.file), folder, screen, overwrite=arguments.overwrite, as_json=as_json)
         _check_place(arguments, parts)
-        if arguments.work == "backup":
+        if arguments.command == "backup":
             return upkeep.save(folder, expanded(arguments.file), screen, overwrite=arguments.overwrite, as_json=as_json)
-        if arguments.work == "vacuum":
+        if arguments.command == "vacuum":
             return upkeep.shrink(folder, screen, as_json=as_json)
         return upkeep.doctor(folder, parts, screen, mend=arguments.repair, as_json=as_json)
 
@@ -398,6 +289,12 @@ def _config(arguments: argparse.Namespace) -> int:
     return OK
 
 
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
+    "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
+}  # fmt: skip
+
+
 # --- shared
 
 
@@ -410,7 +307,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 def _loaded(arguments: argparse.Namespace) -> Loaded:
     from wellread.config import load, override
 
-    return override(load(), {name: getattr(arguments, name) for name in _SETTINGS})
+    return override(load(), {name: getattr(arguments, name) for name in SETTINGS})
 
 
 def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:

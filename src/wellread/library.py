@@ -28,7 +28,7 @@ from wellread.read.limits import MEGABYTE, Limits
 from wellread.read.rects import Rect, rects
 from wellread.record import trace_json
 from wellread.reindex import reindex
-from wellread.retrieve import Index, retrieve
+from wellread.retrieve.search import Index, retrieve
 from wellread.sync import SyncReport, sync
 from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress

@@ -22,7 +22,7 @@ from wellread.index.store import Store
 from wellread.index.vacuum import vacuum
 from wellread.index.vector import VectorIndex
 from wellread.models.fake import HashEmbedder
-from wellread.retrieve import Index, retrieve
+from wellread.retrieve.search import Index, retrieve
 from wellread.types import Document
 
 Put = Callable[..., Document]

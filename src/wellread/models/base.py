@@ -55,6 +55,16 @@ class Embedder(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """A model that reads a question and a text together and says how well the text answers it."""
+
+    name: str
+
+    def score(self, query: str, texts: Sequence[str]) -> np.ndarray:
+        """How well each text answers the query: float32 [len(texts)], the probability that it does, 0..1, higher is better."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """The chat model that may write the answer, the languages it can write (None: any), and how much evidence it is shown at best.

@@ -1,0 +1,124 @@
+"""What can be written on the command line: the commands, their arguments, and how a mistake in them is told.
+
+`parsed.command` is the name of the command; what it does is in `wellread.cli`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from wellread.errors import UsageError, suggest
+
+SETTINGS = (
+    "library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline", "jobs", "private_addresses",
+)  # fmt: skip
+"""Settings that every command takes as options of the same name."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our way of saying what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}.", hint=self._hint(message))
+
+    def _hint(self, message: str) -> str:
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        if unknown := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+            found = suggest(unknown[1], options)
+        elif choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            found = suggest(choice[1], re.findall(r"[\w-]+", choice[2]))
+        else:
+            found = None
+        return found or f"see `{self.prog} --help`"
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments of one command. Raises `UsageError` for what cannot be understood."""
+    parsed, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return parsed
+
+
+def _parser() -> Parser:
+    from wellread import __version__
+
+    parser = Parser(
+        prog="wellread",
+        description="Ask questions of your own documents, on your own computer, and see where each answer comes from.",
+    )
+    parser.add_argument("--version", action="version", version=f"wellread {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _ask_arguments(_command(commands, "ask", "answer a question from documents"))
+    add = _command(commands, "add", "add files, folders, web pages and site maps to a library")
+    add.add_argument("paths", nargs="+", metavar="PATH_OR_URL")
+    sync = _command(commands, "sync", "bring a library into step with its files")
+    sync.add_argument("--watch", action="store_true", help="go on, and sync again whenever a file changes")
+    _command(commands, "reindex", "split and embed all documents anew, also with another --embedder")
+    listing = _command(commands, "list", "list the documents of a library")
+    listing.add_argument("--failed", action="store_true", help="list the files that could not be read instead")
+    remove = _command(commands, "remove", "remove documents by path, folder, address or id")
+    remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
+    works = {
+        name: _command(commands, name, text)
+        for name, text in (
+            ("doctor", "check that a library is whole"),
+            ("backup", "save a library in one file, also while it is in use"),
+            ("restore", "make a library of a backup"),
+            ("vacuum", "free the room of what was removed, so that no byte of it is left"),
+        )
+    }
+    works["doctor"].add_argument("--repair", action="store_true", help="put right what can be")
+    for name in ("backup", "restore"):
+        works[name].add_argument("file", metavar="FILE")
+        works[name].add_argument("--overwrite", action="store_true", help="replace what is there")
+    search = _command(commands, "search", "show the passages that match a query, and why")
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="search these files instead of a library"
+    )
+    search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
+    _chat_arguments(_command(commands, "chat", "ask one question after another"))
+    trace = _command(commands, "trace", "show how an answer came about")
+    trace.add_argument("id", nargs="?", metavar="ID")
+    trace.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH", help="traces of questions asked with the same --in"
+    )
+    config = _command(commands, "config", "show the settings in force")
+    config.add_argument("--origin", action="store_true", help="also where each value came from")
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[Parser], name: str, text: str) -> Parser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=name, parser=parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    settings = parser.add_argument_group("settings", "also WELLREAD_... in the environment and keys of wellread.toml")
+    settings.add_argument("--library", metavar="DIR", help="the library (default library.wellread)")
+    settings.add_argument("--model", metavar="MODEL", help='a name, a .gguf file, "openai:NAME", or "none" (default smollm2:135m)')
+    settings.add_argument("--base-url", metavar="URL", help='server of an "openai:NAME" model')
+    settings.add_argument("--engine", metavar="ENGINE", help='"auto", "openvino" or "llamacpp"')
+    settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
+    settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
+    settings.add_argument("--embedder", metavar="NAME", help='"auto", "all-minilm" or "multilingual-e5-small"')
+    settings.add_argument("--jobs", type=int, metavar="N", help="files read at the same time")
+    settings.add_argument("--private-addresses", action="store_true", default=None, help="fetch pages from this machine and network too")
+    settings.add_argument("--offline", action="store_true", default=None, help="never touch the network")
+    return parser
+
+
+def _ask_arguments(parser: Parser) -> None:
+    parser.add_argument("question", metavar="QUESTION", nargs="?")
+    _chat_arguments(parser)
+
+
+def _chat_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
+    )
+    parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
+    parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
+    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
