@@ -1,4 +1,4 @@
-"""Fusion of the two lists, and the reason for each hit."""
+"""What is found, in which order, and the reason given for each hit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from wellread.errors import UsageError
+from wellread.index.index import Index, open_index
+from wellread.index.within import Within
 from wellread.library import Library
-from wellread.retrieve.search import POOL, _z_scores, retrieve
+from wellread.models.base import Embedder
+from wellread.models.fake import FakeReranker
+from wellread.recipe import Recipe
+from wellread.retrieve.search import retrieve
+from wellread.types import Hit
 
-WHY = {"bm25", "cosine", "keyword_z", "dense_z", "keyword_trust"}
+PARTS = {"bm25", "cosine", "relevance", "keyword_z", "passage_z", "dense_z", "keyword_trust"}
 
 
 @pytest.fixture
@@ -25,6 +30,7 @@ def library(open_library: Callable[..., Library], tmp_path: Path) -> Library:
         "roses.md": "# Roses\n\nRoses need sun. Prune roses in March.\n\n## Pests\n\nAphids like young shoots.",
         "beans.md": "# Beans\n\nBeans climb poles. Sow beans in May.\n\n## Harvest\n\nPick beans in August.",
         "soil.txt": "Good soil holds water and air. Compost feeds it.",
+        "copy.txt": "Good soil holds water and air. Compost feeds it!",
         "玫瑰.txt": "玫瑰需要阳光。三月修剪玫瑰。",
     }
     for name, text in notes.items():
@@ -34,95 +40,91 @@ def library(open_library: Callable[..., Library], tmp_path: Path) -> Library:
     return library
 
 
-# --- z-scores
+def embedder(library: Library) -> Embedder:
+    return library.parts.embedder(str(library.store.meta("embedder")))
 
 
-def test_z_scores_are_distances_in_standard_deviations() -> None:
-    scores = {1: 1.0, 2: 2.0, 3: 3.0}
-    found = _z_scores([1, 2, 3, 4], scores, [1.0, 2.0, 3.0])
-    deviation = np.std([1.0, 2.0, 3.0])
-    assert found == pytest.approx({1: -1 / deviation, 2: 0.0, 3: 1 / deviation, 4: -2 / deviation})
+def index(library: Library) -> Index:
+    opened = open_index(library.folder, library.store, embedder(library).dimensions)
+    opened.catch_up()
+    return opened
 
 
-def test_what_a_list_does_not_know_is_not_punished_without_end() -> None:
-    assert _z_scores([1, 2, 3], {1: 10.0, 2: 10.1}, [10.0, 10.1])[3] == -3.0
+def found(library: Library, question: str, recipe: Recipe = Recipe(), limit: int = 8, within: Within | None = None) -> list[Hit]:
+    return retrieve(question, index(library), embedder(library), recipe=recipe, limit=limit, within=within)
 
 
-def test_a_list_of_one_or_of_equals_only_tells_who_is_in_it() -> None:
-    assert _z_scores([1, 2], {1: 5.0}, [5.0]) == {1: 1.0, 2: 0.0}
-    assert _z_scores([1, 2, 3], {1: 5.0, 2: 5.0, 3: 1.0}, [5.0, 5.0]) == {1: 1.0, 2: 1.0, 3: 0.0}
-    assert _z_scores([1, 2], {}, []) == {1: 0.0, 2: 0.0}
-
-
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=20))
-def test_z_scores_keep_the_order(values: list[float]) -> None:
-    scores = dict(enumerate(values))
-    found = _z_scores(list(scores), scores, values)
-    assert all(value >= -3.0 for value in found.values())
-    assert all(found[one] <= found[other] + 1e-9 for one in scores for other in scores if scores[one] <= scores[other])
-
-
-# --- hits
-
-
-def test_every_hit_says_why(library: Library) -> None:
-    hits = library.search("When do I prune roses?")
-    assert hits[0].title == "Roses"
+def test_the_best_hit_comes_first_and_says_why(library: Library) -> None:
+    hits = found(library, "When to prune roses?")
+    assert hits[0].title == "Roses" and "Prune roses" in hits[0].chunk.text
+    assert hits[0].heading == "Roses" and hits[0].source.endswith("roses.md")
+    assert all(hit.why.keys() >= PARTS for hit in hits)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
-        assert hit.why.keys() == WHY
-        assert hit.score == pytest.approx(hit.why["keyword_trust"] * hit.why["keyword_z"] + hit.why["dense_z"])
-    vector = library.parts.embedder("hash-64").embed(["When do I prune roses?"], query=True)[0]
-    stored = library.store.vectors([hit.chunk.id for hit in hits])
-    assert [hit.why["cosine"] for hit in hits] == pytest.approx([float(stored[hit.chunk.id] @ vector) for hit in hits], abs=1e-5)
-    assert hits[0].why["bm25"] > 0
+        why = hit.why
+        words = (why["keyword_z"] + 0.5 * why["passage_z"]) / 1.5
+        assert hit.score == pytest.approx(why["keyword_trust"] * words + why["dense_z"])
+        assert why["keyword_trust"] == pytest.approx(why["trust_coverage"] * why["trust_known"] * why["trust_standing"])
+        assert 0 <= why["relevance"] <= 1
 
 
-def test_hits_name_their_place(library: Library, tmp_path: Path) -> None:
-    hit = library.search("aphids shoots")[0]
-    assert (hit.title, hit.heading, hit.page_label) == ("Roses", "Pests", None)
-    assert hit.source == str(tmp_path / "files" / "roses.md")
-    assert hit.chunk.text.endswith("Aphids like young shoots.")
+def test_words_that_nobody_wrote_give_the_keyword_list_no_say(library: Library) -> None:
+    hits = found(library, "zyzzyva quokka")
+    assert hits and all(hit.why["keyword_trust"] == 0 for hit in hits)
+    assert [hit.score for hit in hits] == [hit.why["dense_z"] for hit in hits]
 
 
-def test_chinese_questions_find_chinese_text(library: Library) -> None:
-    assert library.search("什么时候修剪玫瑰？")[0].title == "玫瑰.txt"
+@pytest.mark.parametrize(("by", "kept"), [("keyword", "bm25"), ("dense", "cosine"), ("rrf", "rrf")])
+def test_each_list_can_be_asked_alone(library: Library, by: str, kept: str) -> None:
+    hits = found(library, "When to sow beans?", Recipe(by=by))  # type: ignore[arg-type]
+    assert "Sow beans" in hits[0].chunk.text
+    assert all(hit.score == hit.why[kept] for hit in hits)
+    assert ("cosine" in hits[0].why) == (by != "keyword") and ("bm25" in hits[0].why) == (by != "dense")
 
 
-def test_keywords_are_trusted_as_far_as_they_cover_the_question(library: Library) -> None:
-    whole = library.search("prune roses")
-    assert all(hit.why["keyword_trust"] == 1.0 for hit in whole)
-    foreign = library.search("Wann schneidet man denn eigentlich am besten Rosenbüsche? compost")
-    assert 0.0 < foreign[0].why["keyword_trust"] < 1.0
-    for hit in foreign:
-        assert hit.score == pytest.approx(hit.why["keyword_trust"] * hit.why["keyword_z"] + hit.why["dense_z"])
-    unknown = library.search("zzz qqq")
-    assert unknown
-    assert all(hit.why["keyword_trust"] == 0.0 and hit.score == hit.why["dense_z"] for hit in unknown)
+def test_a_text_that_was_found_already_is_left_out(library: Library) -> None:
+    texts = [hit.chunk.text for hit in found(library, "What does soil hold?")]
+    assert sum("Good soil" in text for text in texts) == 1
 
 
-def test_the_limit_holds_and_changes_nothing_else(library: Library) -> None:
-    everything = library.search("roses and beans", limit=50)
-    assert len(everything) == library.store.chunk_count() < POOL
-    assert library.search("roses and beans", limit=2) == everything[:2]
-    assert library.search("roses and beans", limit=50) == everything
+def test_a_filter_lets_nothing_else_through(library: Library) -> None:
+    wanted = next(hit.chunk.id for hit in found(library, "Pick beans in August") if "August" in hit.chunk.text)
+    only = Within(np.array([wanted]), np.array([wanted]), 1)
+    assert [hit.chunk.id for hit in found(library, "When to prune roses?", within=only)] == [wanted]
 
 
-def test_an_empty_library_has_no_hits(library: Library, open_library: Callable[..., Library]) -> None:
-    empty = open_library("empty")
-    assert empty.search("roses") == []
-    for listed in library.documents():
-        library.remove(listed.sources[0])
-    assert library.search("roses") == []
+def test_what_is_hardly_relevant_can_be_left_out(library: Library) -> None:
+    hits = found(library, "When to prune roses?")
+    middle = sorted(hit.why["relevance"] for hit in hits)[len(hits) // 2]
+    kept = found(library, "When to prune roses?", Recipe(min_relevance=middle))
+    assert [hit.chunk.id for hit in kept] == [hit.chunk.id for hit in hits if hit.why["relevance"] >= middle]
+    assert 0 < len(kept) < len(hits)
 
 
-def test_a_chunk_that_another_process_removed_is_left_out(library: Library, open_library: Callable[..., Library]) -> None:
-    embedder = library.parts.embedder("hash-64")
-    assert library.search("prune roses")
-    index = library._index
-    assert index is not None
-    (source,) = [source for source in library.store.sources() if source.endswith("roses.md")]
-    open_library().store.unlink([source])
-    hits = retrieve("prune roses", index, embedder)
-    assert hits
-    assert all(hit.source != source for hit in hits)
+def test_marginal_relevance_prefers_what_is_new(library: Library) -> None:
+    hits = found(library, "When to prune roses?", Recipe(mmr=0.0), limit=3)
+    plain = found(library, "When to prune roses?", Recipe(mmr=1.0), limit=3)
+    assert hits[0].chunk.id == plain[0].chunk.id
+    vectors = library.store.vectors([hit.chunk.id for hit in (*hits, *plain)])
+
+    def alike(those: list[Hit]) -> float:
+        return max(float(vectors[a.chunk.id] @ vectors[b.chunk.id]) for a in those for b in those if a is not b)
+
+    assert alike(hits) <= alike(plain)
+
+
+def test_a_reranker_reads_the_best_again(library: Library) -> None:
+    plain = found(library, "Aphids young shoots roses")
+    hits = retrieve("Aphids young shoots", index(library), embedder(library), recipe=Recipe(rerank=3), reranker=FakeReranker())
+    assert all("rerank" in hit.why for hit in hits[:3]) and all("rerank" not in hit.why for hit in hits[3:])
+    assert "Aphids" in hits[0].chunk.text
+    assert len(hits) == len(plain)
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"), [({"by": "densse"}, "dense"), ({"widen": "parents"}, "parent"), ({"mmr": 2}, "0"), ({"rerank": -1}, "0 to 100")]
+)
+def test_a_recipe_that_cannot_be(options: dict[str, object], hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Recipe(**options)  # type: ignore[arg-type]
+    assert hint in (error.value.hint or "")

@@ -28,7 +28,8 @@ class Counting:
 
     def __init__(self) -> None:
         self._inner = HashEmbedder()
-        self.name, self.dimensions, self.unrelated = self._inner.name, self._inner.dimensions, self._inner.unrelated
+        self.name, self.revision = self._inner.name, self._inner.revision
+        self.dimensions, self.unrelated = self._inner.dimensions, self._inner.unrelated
         self.passages: list[str] = []
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:

@@ -55,10 +55,15 @@ def _parser() -> Parser:
     _ask_arguments(_command(commands, "ask", "answer a question from documents"))
     add = _command(commands, "add", "add files, folders, web pages and site maps to a library")
     add.add_argument("paths", nargs="+", metavar="PATH_OR_URL")
+    add.add_argument(
+        "--tag", dest="tags", action="append", default=[], metavar="TAG", help="a tag for all of it, also for what comes later"
+    )
+    add.add_argument("--untag", action="append", default=[], metavar="TAG", help="a tag to take away from all of it")
     sync = _command(commands, "sync", "bring a library into step with its files")
     sync.add_argument("--watch", action="store_true", help="go on, and sync again whenever a file changes")
     _command(commands, "reindex", "split and embed all documents anew, also with another --embedder")
     listing = _command(commands, "list", "list the documents of a library")
+    _filter_argument(listing)
     listing.add_argument("--failed", action="store_true", help="list the files that could not be read instead")
     remove = _command(commands, "remove", "remove documents by path, folder, address or id")
     remove.add_argument("what", nargs="+", metavar="PATH_OR_ID")
@@ -80,6 +85,7 @@ def _parser() -> Parser:
     search.add_argument(
         "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="search these files instead of a library"
     )
+    _filter_argument(search)
     search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
     _chat_arguments(_command(commands, "chat", "ask one question after another"))
     trace = _command(commands, "trace", "show how an answer came about")
@@ -89,7 +95,37 @@ def _parser() -> Parser:
     )
     config = _command(commands, "config", "show the settings in force")
     config.add_argument("--origin", action="store_true", help="also where each value came from")
+    _bench_arguments(commands)
     return parser
+
+
+def _bench_arguments(commands: argparse._SubParsersAction[Parser]) -> None:
+    about = "measure how well and how fast documents are found, on this machine"
+    parser = commands.add_parser("bench", help=about, description=about[0].upper() + about[1:] + ".")
+    parser.set_defaults(parser=parser)
+    benches = parser.add_subparsers(title="benches", metavar="BENCH", required=True)
+    retrieval = _command(benches, "retrieval", "how well documents are found, by collections with judgements")
+    retrieval.add_argument("--by", metavar="WAYS", help="some of hybrid,keyword,dense,rrf (default: all)")
+    peers = _command(benches, "peers", "other systems beside this one")
+    peers.add_argument("--peers-root", required=True, metavar="DIR", help="the folder with a virtual environment for each system")
+    peers.add_argument("--scale", type=int, metavar="N", help="time them on 1,000 and more made-up passages, up to N")
+    scale = _command(benches, "scale", "what libraries of made-up passages cost as they grow")
+    scale.add_argument("size", type=int, metavar="N", help="measure 1,000 passages, ten times as many, and so on up to N")
+    scale.add_argument("--plot", metavar="FILE", help="also draw a picture (.png, .svg or .pdf)")
+    scale.add_argument("--peers-file", metavar="FILE.json", help="what `bench peers --scale --json` printed, for the picture")
+    for bench in (scale, peers):
+        bench.add_argument("--folder", metavar="DIR", help="where to keep what is made up, while it is needed")
+    embeddings = _command(benches, "embeddings", "ways to embed side by side: how well each finds, and how fast it is")
+    embeddings.add_argument("--embedders", metavar="NAMES", help="which, as --embedder takes them, and word2vec and doc2vec")
+    for bench, count in ((retrieval, "+"), (peers, "*"), (embeddings, "+")):
+        bench.add_argument("folders", nargs=count, metavar="DIR", help="a folder with corpus.jsonl, queries.jsonl and qrels.tsv")
+        bench.add_argument("--queries", type=int, metavar="N", help="ask only so many questions of each, the same ones each time")
+        bench.add_argument("--plot", metavar="FILE", help="also draw a picture (.png, .svg or .pdf)")
+    compare = _command(benches, "compare", "two runs of `bench retrieval --json`, question by question")
+    compare.add_argument("before", metavar="BEFORE.json")
+    compare.add_argument("after", metavar="AFTER.json")
+    for name, bench in benches.choices.items():
+        bench.set_defaults(command="bench", bench=name)
 
 
 def _command(commands: argparse._SubParsersAction[Parser], name: str, text: str) -> Parser:
@@ -110,6 +146,12 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, text: str)
     return parser
 
 
+def _filter_argument(parser: Parser) -> None:
+    parser.add_argument(
+        "--filter", metavar="FILTER", help='only what this lets through, as in "type:pdf date>=2024 -tag:draft" (see docs/filters.md)'
+    )
+
+
 def _ask_arguments(parser: Parser) -> None:
     parser.add_argument("question", metavar="QUESTION", nargs="?")
     _chat_arguments(parser)
@@ -119,6 +161,7 @@ def _chat_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
     )
+    _filter_argument(parser)
     parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
     parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
     parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")

@@ -145,7 +145,7 @@ def _add(arguments: argparse.Namespace) -> int:
         check_root(path)
     screen = Screen()
     with _parts(arguments, screen) as parts, _named(arguments, parts) as library:
-        report = library.add(*arguments.paths, progress=screen.progress)
+        report = library.add(*arguments.paths, tags=arguments.tags, untag=arguments.untag, progress=screen.progress)
         return _reported(arguments, report, screen)
 
 
@@ -186,6 +186,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
     from wellread.terminal import Screen
 
+    _check_filter(arguments.filter)
+    if arguments.failed and arguments.filter is not None:
+        raise UsageError("--filter is about documents, not about files that failed.", hint="leave out --filter or --failed")
     screen = Screen()
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
         if arguments.failed:
@@ -195,15 +198,16 @@ def _list(arguments: argparse.Namespace) -> int:
             for failure in [] if arguments.json else failures:
                 print(f"{failure.path}: {failure.message}")
             return OK
-        documents = library.documents()
+        documents = library.documents(filter=arguments.filter)
         if arguments.json:
             _print_json([dataclasses.asdict(document) for document in documents])
         else:
             for document in documents:
                 pages = f"{document.pages} pages, " if document.pages else ""
-                print(f"{document.id[:8]}  {document.title}  ({pages}{document.chunks} chunks)  {', '.join(document.sources)}")
-            if not documents:
-                screen.say("The library is empty. Add something with: wellread add PATH")
+                tags = f"  [{', '.join(document.tags)}]" if document.tags else ""
+                print(f"{document.id[:8]}  {document.title}  ({pages}{document.chunks} chunks)  {', '.join(document.sources)}{tags}")
+        if not documents:
+            _say_why(library, arguments.filter, screen)
     return OK
 
 
@@ -244,14 +248,16 @@ def _search(arguments: argparse.Namespace) -> int:
 
     if arguments.limit < 1:
         raise UsageError(f"--limit must be at least 1, not {arguments.limit}.", hint="leave it out to see 8")
+    _check_filter(arguments.filter)
     screen = Screen()
     with _parts(arguments, screen) as parts:
         library, report = _opened(arguments, parts, screen)
         with library:
-            hits = library.search(arguments.query, limit=arguments.limit)
+            hits = library.search(arguments.query, limit=arguments.limit, filter=arguments.filter)
+            barred = not hits and arguments.filter is not None and _say_why(library, arguments.filter, screen)
     if arguments.json:
         _print_json([hit_json(hit) for hit in hits])
-    else:
+    elif not barred:
         screen.hits(hits)
     return PARTIAL if report is not None and report.failed else OK
 
@@ -289,9 +295,16 @@ def _config(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _bench(arguments: argparse.Namespace) -> int:
+    from wellread.bench.command import bench
+
+    return bench(arguments, _loaded(arguments).settings)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
     "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
+    "bench": _bench,
 }  # fmt: skip
 
 
@@ -301,7 +314,27 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 def _options(arguments: argparse.Namespace) -> Options:
     from wellread.options import Options
 
-    return Options(mode=arguments.mode, strict=arguments.strict)
+    _check_filter(arguments.filter)
+    return Options(mode=arguments.mode, strict=arguments.strict, filter=arguments.filter)
+
+
+def _check_filter(filter: str | None) -> None:
+    """Raise `UsageError` for a filter that is none, before anything is loaded."""
+    from wellread.index.filters import parse_filter
+
+    if filter is not None:
+        parse_filter(filter)
+
+
+def _say_why(library: Library, filter: str | None, screen: Screen) -> bool:
+    """Say that the library is empty, or that the filter lets nothing of it through. Returns whether that is so."""
+    if not library.store.chunk_count():
+        screen.say("The library is empty. Add something with: wellread add PATH")
+        return True
+    why = library.why_nothing(filter) if filter is not None else None
+    if why is not None:
+        screen.say(str(why))
+    return why is not None
 
 
 def _loaded(arguments: argparse.Namespace) -> Loaded:

@@ -20,6 +20,7 @@ import numpy as np
 
 from wellread.errors import DiskFull, LibraryError, LibraryLocked, ModelError, UsageError
 from wellread.index import check, keyword, vector
+from wellread.index.keyword import PASSAGE_BITS
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.migrations import SCHEMA_VERSION
 from wellread.index.salvage import salvage
@@ -262,7 +263,12 @@ def _indexes(db: sqlite3.Connection, folder: Path, progress: Progress) -> list[F
             pass
         progress("checking the indexes", 0, 0)
         with _one_state(db):
-            found = [*_vector_index(db, folder / "index" / "vector", width // 2), *_keyword_index(db, folder / "index" / "keyword")]
+            place = folder / "index"
+            found = [
+                *_vector_index(db, place / "vector", width // 2),
+                *_keyword_index(db, place / "keyword", 0),
+                *_keyword_index(db, place / "passages", PASSAGE_BITS),
+            ]
     return [Finding(what, severity, "the indexes are made anew from the database", "reindex") for what, severity in found]
 
 
@@ -283,7 +289,7 @@ def _vector_index(db: sqlite3.Connection, folder: Path, dimensions: int) -> Iter
         yield f"{folder} was made from another database", "warning"
 
 
-def _keyword_index(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[str, Severity]]:
+def _keyword_index(db: sqlite3.Connection, folder: Path, bits: int) -> Iterator[tuple[str, Severity]]:
     state = keyword.read_state(folder)
     if state is None:
         if folder.is_dir() and any(folder.iterdir()):
@@ -295,9 +301,9 @@ def _keyword_index(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[str, 
     elif not _is_ours(db, state.identity, state.change):
         yield f"{folder} was made from another database", "warning"
     elif not state.writing:
-        chunks = [row[0] for row in db.execute("select id from chunks order by id")]
-        held = np.fromiter(keyword.held_ids(folder, chunks), np.int64)
-        yield from _ids(db, folder, held, state.change, state.change)
+        entries = [row[0] for row in db.execute("select distinct id >> ? from chunks order by 1", (bits,))]
+        held = np.fromiter(keyword.held_ids(folder, entries), np.int64)
+        yield from _ids(db, folder, held, state.change, state.change, bits)
 
 
 def _is_ours(db: sqlite3.Connection, identity: str, change: int) -> bool:
@@ -305,17 +311,22 @@ def _is_ours(db: sqlite3.Connection, identity: str, change: int) -> bool:
     return identity == kept.get("identity") and change <= int(str(kept.get("change") or 0))
 
 
-def _ids(db: sqlite3.Connection, folder: Path, held: np.ndarray, cleared: int, change: int) -> Iterator[tuple[str, Severity]]:
-    """Whether an index that was level with the database at `change`, less what has gone since `cleared`, holds each chunk once."""
+def _ids(
+    db: sqlite3.Connection, folder: Path, held: np.ndarray, cleared: int, change: int, bits: int = 0
+) -> Iterator[tuple[str, Severity]]:
+    """Whether an index that was level with the database at `change`, less what has gone since `cleared`, holds each entry once.
+
+    An entry is a chunk's id without its lowest `bits`.
+    """
 
     def column(query: str, since: int) -> np.ndarray:
-        return np.fromiter((row[0] for row in db.execute(query, (since,))), np.int64)
+        return np.unique(np.fromiter((row[0] >> bits for row in db.execute(query, (since,))), np.int64))
 
     since = np.union1d(
         column("select chunk from removed where change > ?", cleared), column("select id from chunks where change > ?", change)
     )
     held = held[~np.isin(held, since)]
-    expected = column("select id from chunks where change <= ?", change)
+    expected = np.setdiff1d(column("select id from chunks where change <= ?", change), since)
     lacking, alien = len(np.setdiff1d(expected, held)), len(np.setdiff1d(held, expected))
     twice = len(held) - len(np.unique(held))
     for count, what in (

@@ -16,6 +16,8 @@ from math import log
 from wellread.cite import Evidence, closeness
 from wellread.index.store import Store
 from wellread.models.base import Embedder
+from wellread.recipe import Widen
+from wellread.retrieve.widen import widened
 from wellread.sentences import sentence_spans
 from wellread.types import Document, Hit
 from wellread.words import cjk_share, content_words
@@ -89,15 +91,16 @@ class Selection:
         return (self.coverage + min(max(self.closeness, 0.0), 1.0)) / 2
 
 
-def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder) -> Selection:
-    """Rank the sentences of the hits' chunks by how well they answer the question."""
+def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder, *, widen: Widen = "none") -> Selection:
+    """Rank the sentences of the hits' chunks, and of what lies around them, by how well they answer the question."""
     documents = {document: store.document(document) for document in {hit.chunk.document for hit in hits}}
-    units = [
-        (rank, hit.chunk.id, hit.chunk.document, *span)
-        for rank, hit in enumerate(hits)
-        for span in units_of(documents[hit.chunk.document].text, hit.chunk.start, hit.chunk.end)
-        if _says_something(documents[hit.chunk.document], *span)
-    ]
+    placed: dict[tuple[str, int, int], tuple[int, int]] = {}  # a sentence that lies around several hits belongs to the best of them
+    for rank, hit in enumerate(hits):
+        document = documents[hit.chunk.document]
+        for start, end in units_of(document.text, *widened(hit.chunk, document, widen)):
+            if _says_something(document, start, end):
+                placed.setdefault((document.id, start, end), (rank, hit.chunk.id))
+    units = [(rank, chunk, *span) for span, (rank, chunk) in placed.items()]
     if not units:
         return Selection((), 0.0, 0.0, documents)
     texts = [documents[document].text[start:end] for _, _, document, start, end in units]

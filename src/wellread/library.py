@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from wellread.config import Settings, load
 from wellread.errors import DiskFull, LibraryError, UsageError
 from wellread.followup import standalone
 from wellread.index import locks
-from wellread.index.keyword import KeywordIndex
+from wellread.index.filters import Filter, parse_filter
+from wellread.index.index import Index, open_index
 from wellread.index.rows import Listed
 from wellread.index.store import Store
-from wellread.index.vector import VectorIndex
+from wellread.index.tags import tag_names
+from wellread.index.unmatched import nothing_matches
+from wellread.index.within import Within
 from wellread.models.base import Embedder
 from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
@@ -27,8 +30,8 @@ from wellread.places import SUFFIX, check_source, folder_of, source_path
 from wellread.read.limits import MEGABYTE, Limits
 from wellread.read.rects import Rect, rects
 from wellread.record import trace_json
-from wellread.reindex import reindex
-from wellread.retrieve.search import Index, retrieve
+from wellread.reindex import Reindex, reindexing
+from wellread.retrieve.search import retrieve
 from wellread.sync import SyncReport, sync
 from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress
@@ -39,6 +42,13 @@ from wellread.words import cjk_share
 
 _CHINESE_DOCUMENTS = 0.2
 """The share of CJK letters in the first documents from which the multilingual embedder is taken."""
+
+_REINDEX_WAIT = 3600.0
+"""Seconds that a reindexing waits, at its end, for another process that writes: what it has done should not wait for a second call."""
+
+
+_FILTERS_KEPT = 8
+"""Filters whose chunks are remembered until the library changes."""
 
 
 def open(path: str | Path, *, settings: Settings | None = None, parts: Parts | None = None) -> Library:
@@ -55,13 +65,16 @@ def cached(sources: Sequence[str | Path], *, parts: Parts) -> Library:
     """The library that `ask --in` keeps for a set of files and folders."""
     paths = sorted({_root(source) for source in sources})
     name = hashlib.sha256("\n".join([parts.settings.embedder, *paths]).encode()).hexdigest()[:16]
-    return Library(parts.settings.cached_libraries / (name + SUFFIX), parts)
+    return Library(parts.settings.cached_libraries / (name + SUFFIX), parts, renews=True)
 
 
 class Library:
-    """Documents, what is derived from them, and the questions asked of them. Use it from one thread; close it, or use `with`."""
+    """Documents, what is derived from them, and the questions asked of them. Use it from one thread; close it, or use `with`.
 
-    def __init__(self, folder: Path, parts: Parts) -> None:
+    One that `renews` embeds everything anew at its next sync when its embedder has another revision; others wait for `reindex`.
+    """
+
+    def __init__(self, folder: Path, parts: Parts, *, renews: bool = False) -> None:
         self.folder = folder
         self.parts = parts
         try:
@@ -71,7 +84,10 @@ class Library:
                 f"the folder {folder} cannot be made: {error.strerror}.", hint="choose another place with --library"
             ) from error
         self.store = Store(folder / "library.db")
+        self._renews = renews
+        self._filters: dict[tuple[str, int], Within] = {}
         self._index: Index | None = None
+        self._indexed_for: tuple[str, str] | None = None
 
     def __enter__(self) -> Library:
         return self
@@ -85,8 +101,18 @@ class Library:
 
     # --- documents
 
-    def add(self, *sources: str | Path, progress: Progress = lambda what, done, total: None) -> SyncReport:
-        """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing."""
+    def add(
+        self,
+        *sources: str | Path,
+        tags: Sequence[str] = (),
+        untag: Sequence[str] = (),
+        progress: Progress = lambda what, done, total: None,
+    ) -> SyncReport:
+        """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing.
+
+        `tags` hold, besides those that are there, for everything at or under the sources, also for what is found there later; those in
+        `untag` are taken away from there.
+        """
         if not sources:
             raise UsageError("nothing to add.", hint="name a file or a folder, as in: wellread add ~/papers")
         for source in sources:
@@ -94,7 +120,10 @@ class Library:
         roots = [_root(source) for source in sources]
         if self.parts.settings.offline and any(map(is_address, roots)):
             raise UsageError("a web page cannot be fetched offline.", hint="leave out --offline, or add saved files")
+        names, unwanted = tag_names(tags), tag_names(untag)
         with self._writing():
+            self.store.tags.remove(roots, unwanted)
+            self.store.tags.add(roots, names)
             known = self.store.roots()
             for root in roots:  # first of all, so that `sync` goes on where an `add` was stopped
                 if root not in known:
@@ -110,18 +139,22 @@ class Library:
     def reindex(self, progress: Progress = lambda what, done, total: None) -> int:
         """Split and embed every document anew, with the embedder that the settings name. Returns how many there are.
 
-        It happens as a whole or not at all, and reads no file again.
+        The library can be used meanwhile; it changes as a whole at the end. Stopped on the way, it is as it was, and the next call goes on
+        where this one was. No file is read again.
         """
-        with self._writing():
+        with reindexing(self.folder):
             documents = self.store.documents()
             if not documents:
                 return 0
             sample = "".join(self.store.document(listed.id).text[:5000] for listed in documents[:8])
             embedder = self.parts.embedder(self.parts.embedder_for(chinese=cjk_share(sample) > _CHINESE_DOCUMENTS))
-            reindex(self.store, embedder, progress)
-            self._index = None  # it may have been made for vectors of another length
-            self._catch_up()
-        return len(documents)
+            with closing(Reindex(self.store, embedder)) as work:
+                work.embed(progress)
+                progress("waiting to put the new index in place", 0, 0)
+                with locks.writing(self.folder, wait_seconds=_REINDEX_WAIT):
+                    count = work.swap(progress)
+                    self._catch_up()
+        return count
 
     def watch(self, progress: Progress = lambda what, done, total: None) -> Iterator[SyncReport]:
         """`sync` now, and its files and folders again whenever they change, until interrupted."""
@@ -159,6 +192,7 @@ class Library:
             out = [one for one in named if any(Path(one).is_relative_to(root) for root in followed)]
             self.store.set_excluded(out, excluded=True)
             self.store.forget_failures(failures)
+            self.store.tags.forget(named)
             gone = self.store.unlink(paths)
             self.store.forget_traces()
             self._catch_up()
@@ -171,14 +205,15 @@ class Library:
             if not pages and url not in self.store.roots():
                 raise UsageError(f"nothing in {self.folder} is called {url}.", hint="see `wellread list`")
             self.store.remove_root(url)
+            self.store.tags.forget([url])
             gone = self.store.unlink(pages)
             self.store.forget_traces()
             self._catch_up()
         return gone
 
-    def documents(self) -> list[Listed]:
-        """What is in the library, by title."""
-        return self.store.documents()
+    def documents(self, *, filter: str | Filter | None = None) -> list[Listed]:
+        """What is in the library, by title; with a filter, the documents of which it lets something through."""
+        return self.store.documents(self._within(filter))
 
     def document(self, document: str) -> Document:
         """A document with its text, by id."""
@@ -196,18 +231,19 @@ class Library:
 
     # --- questions
 
-    def search(self, query: str, *, limit: int = 8) -> list[Hit]:
-        """The chunks that best match a query, best first, each with the reason for its place."""
+    def search(self, query: str, *, limit: int = 8, filter: str | Filter | None = None) -> list[Hit]:
+        """The chunks that best match a query, best first, each with the reason for its place; with a filter, of those it lets through."""
         if limit < 1:
             raise UsageError(f"{limit} passages cannot be found.", hint="limit begins at 1")
         if not query.strip():
             raise UsageError("the query is empty.", hint='search for something, as in: wellread search "solar panels"')
-        embedder = self._embedder()
-        if embedder is None:
-            return []
-        index = self._index_to_read(embedder)
-        with self.store.snapshot():
-            return retrieve(query, index, embedder, limit=limit)
+        if filter is not None:
+            parse_filter(str(filter))  # what is wrong with it is said also of an empty library
+        with self._searching() as found:
+            within = self._within(filter)
+            if found is None or (within is not None and not within.count):
+                return []
+            return retrieve(query, found[0], found[1], limit=limit, within=within)
 
     def ask(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Answer:
         """Answer a question from the documents; every sentence is checked against the words it rests on."""
@@ -220,16 +256,21 @@ class Library:
         """`ask`, piece by piece: text as it is written, then the checked `Answer`. `history` holds (question, answer) turns."""
         if not question.strip():
             raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
-        embedder = self._embedder()
-        if embedder is None:
+        if self._embedder() is None:
             raise UsageError(f"the library {self.folder} is empty.", hint="add something with: wellread add PATH")
+        filter = None if options.filter is None else parse_filter(options.filter)
         recorder = Recorder()
         writer = None if options.mode == "extract" else self.parts.writer()
         with recorder.step("retrieve") as data:
             asked = standalone(question, history, writer.model if writer else None)
-            index = self._index_to_read(embedder)
-            with self.store.snapshot():
-                hits = retrieve(asked, index, embedder)
+            with self._searching() as found:
+                assert found is not None  # a library keeps its embedder
+                index, embedder = found
+                within = self._within(filter)
+                barred = filter is not None and within is not None and not within.count
+                hits = [] if barred else retrieve(asked, index, embedder, within=within)
+            if filter is not None:
+                data["filter"] = str(filter)
             data |= {
                 "library_change": self.store.change,
                 "query": asked,
@@ -238,11 +279,20 @@ class Library:
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
                 piece = dataclasses.replace(piece, question=question, notes=(*piece.notes, *_language_note(piece, embedder)))
+                if filter is not None and barred:
+                    why = nothing_matches(filter, self.store)
+                    piece = dataclasses.replace(piece, refusal_reason=why.message.rstrip("."), notes=(why.hint or "",))
                 try:
                     self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
                 except LibraryError as error:  # no reason to withhold the answer
                     piece = dataclasses.replace(piece, notes=(*piece.notes, f"no trace of this answer was kept: {error.message}"))
             yield piece
+
+    def why_nothing(self, filter: str | Filter) -> UsageError | None:
+        """Why a filter lets nothing through, and what there is instead, as an error that is not raised; None when it lets something."""
+        parsed = parse_filter(str(filter))
+        within = self._within(parsed)
+        return None if within is not None and within.count else nothing_matches(parsed, self.store)
 
     def trace(self, trace_id: str) -> Mapping[str, Any]:
         """What happened when a question was answered, by the id of its trace or the beginning of it."""
@@ -253,12 +303,26 @@ class Library:
 
     # --- inside
 
+    def _within(self, filter: str | Filter | None) -> Within | None:
+        """What a filter lets through as the library is now; the last few are kept."""
+        if filter is None:
+            return None
+        parsed = parse_filter(str(filter))
+        key = (str(parsed), self.store.change)
+        if key not in self._filters:
+            self._filters[key] = self.store.within(parsed)
+            for oldest in list(self._filters)[:-_FILTERS_KEPT]:
+                del self._filters[oldest]
+        return self._filters[key]
+
     def _writing(self) -> AbstractContextManager[None]:
         """The right to change this library, for one process at a time."""
         return locks.writing(self.folder)
 
     def _sync(self, roots: Sequence[str], progress: Progress) -> SyncReport:
         settings = self.parts.settings
+        if self._renews and self._is_outdated():
+            self._renew(progress)
         sites = [] if settings.offline else [root for root in roots if is_address(root)]
         jobs = settings.jobs or max(1, (os.cpu_count() or 2) // 2)
         report = sync(
@@ -289,11 +353,14 @@ class Library:
             sample = "".join(document.text[:5000] for document in documents)
             name = self.parts.embedder_for(chinese=cjk_share(sample) > _CHINESE_DOCUMENTS)
             embedder = self.parts.embedder(name)  # written down only once it is known to load
+            self.store.set_meta("embedder_revision", embedder.revision)
             self.store.set_meta("embedder", name)
+        elif self.store.meta("embedder_revision") is None:  # made before revisions were written down
+            self.store.set_meta("embedder_revision", embedder.revision)
         return embedder
 
     def _embedder(self) -> Embedder | None:
-        """The embedder that made the library's vectors, or None while it has none."""
+        """The embedder that made the library's vectors, or None while it has none. Raises `UsageError` where another one is wanted."""
         name = self.store.meta("embedder")
         if name is None:
             return None
@@ -303,14 +370,52 @@ class Library:
                 f'this library was made with the embedder "{name}", not "{wanted}".',
                 hint=f"leave out --embedder, or embed everything anew: wellread reindex --embedder {wanted}",
             )
+        if self._is_outdated():
+            raise UsageError(
+                f'this library was made with another revision of the embedder "{name}".',
+                hint=f"embed everything anew: wellread reindex --embedder {name}",
+            )
         return self.parts.embedder(str(name))
+
+    def _is_outdated(self) -> bool:
+        """Whether the library's vectors are of another revision of its embedder than is here."""
+        name, revision = self.store.meta("embedder"), self.store.meta("embedder_revision")
+        return None not in (name, revision) and self.parts.embedder(str(name)).revision != revision
+
+    def _renew(self, progress: Progress) -> None:
+        """Embed everything anew with the embedder that the library has; the caller holds the right to change it."""
+        with reindexing(self.folder), closing(Reindex(self.store, self.parts.embedder(str(self.store.meta("embedder"))))) as work:
+            work.embed(progress)
+            work.swap(progress)
+
+    @contextmanager
+    def _searching(self) -> Iterator[tuple[Index, Embedder] | None]:
+        """The indexes, and the embedder of their vectors, with the store held at one state; None for a library without any."""
+        while True:
+            embedder = self._embedder()
+            if embedder is None:
+                yield None
+                return
+            try:
+                index = self._index_to_read(embedder)
+            except LibraryError:
+                if self._is_made_by(embedder):
+                    raise
+                continue
+            with self.store.snapshot():
+                if self._is_made_by(embedder):
+                    yield index, embedder
+                    return
+
+    def _is_made_by(self, embedder: Embedder) -> bool:
+        """Whether the vectors are those of an embedder that was looked up before: another process may have reindexed since."""
+        return self.store.meta("embedder") == embedder.name and self.store.meta("embedder_revision") in (None, embedder.revision)
 
     def _ready_index(self, embedder: Embedder) -> Index:
         """The indexes, level with the database."""
         with locks.indexing(self.folder), _writable(self.folder):
             index = self._index_as_it_is(embedder)
-            index.keyword.catch_up(self.store)
-            index.vector.catch_up(self.store)
+            index.catch_up()
         return index
 
     def _index_to_read(self, embedder: Embedder) -> Index:
@@ -322,14 +427,14 @@ class Library:
                 raise
             with _writable(self.folder):
                 index = self._index_as_it_is(embedder)
-                index.keyword.stay_behind()
-            index.vector.stay_behind(self.store)
+                index.stay_behind()
             return index
 
     def _index_as_it_is(self, embedder: Embedder) -> Index:
-        if self._index is None:
-            keyword = KeywordIndex(self.folder / "index" / "keyword")
-            self._index = Index(self.store, keyword, VectorIndex(self.folder / "index" / "vector", embedder.dimensions))
+        made_for = (embedder.name, embedder.revision)
+        if self._index is None or self._indexed_for != made_for:  # another embedder's vectors may be of another length
+            self._index = open_index(self.folder, self.store, embedder.dimensions)
+            self._indexed_for = made_for
         return self._index
 
 

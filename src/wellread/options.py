@@ -18,6 +18,7 @@ class Options:
         languages that the model cannot write.
     strict: in "compact", drop sentences that nothing supports instead of marking them.
     evidence_tokens: how much of what was found the model is shown, in tokens; None for what suits the model.
+    filter: answer only from what this filter lets through, such as "type:pdf date>=2024" (see docs/filters.md).
     min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
     """
 
@@ -26,6 +27,7 @@ class Options:
     max_tokens: int = 200
     evidence_tokens: int | None = None
     min_strength: float = 0.45
+    filter: str | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

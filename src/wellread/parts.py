@@ -6,15 +6,18 @@ import hashlib
 import os
 
 from wellread.config import Settings
-from wellread.errors import UsageError
+from wellread.errors import UsageError, suggest
 from wellread.models.base import ChatModel, Embedder, Writer
 from wellread.models.catalog import Entry, canonical, find
+from wellread.models.classic.names import SHOWN, classic_name, open_classic
 from wellread.models.files import ModelStore, Pulled
 from wellread.places import expanded
 from wellread.types import Progress
 
 ENGLISH_EMBEDDER = "all-minilm"
 MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
+EMBEDDERS = (ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, *SHOWN)
+"""What `--embedder` takes."""
 _SMALL_MODEL_BYTES = 500_000_000
 _SMALL_MODEL_EVIDENCE = 160
 
@@ -57,7 +60,7 @@ class Parts:
         if self._given is not None:
             return self._given.name
         if self.settings.embedder != "auto":
-            return _plain(find(self.settings.embedder))
+            return classic_name(self.settings.embedder) or _plain(_entry(self.settings.embedder))
         return MULTILINGUAL_EMBEDDER if chinese else ENGLISH_EMBEDDER
 
     def embedder(self, name: str) -> Embedder:
@@ -70,7 +73,7 @@ class Parts:
                 )
             return self._given
         if name not in self._embedders:
-            self._embedders[name] = self._load_embedder(find(name))
+            self._embedders[name] = open_classic(name) if classic_name(name) else self._load_embedder(_entry(name))
         return self._embedders[name]
 
     def writer(self) -> Writer | None:
@@ -85,28 +88,37 @@ class Parts:
         return self._store.pull(entry, self._progress, offline=self.settings.offline)
 
     def _load_embedder(self, entry: Entry) -> Embedder:
-        from wellread.models import e5, minilm
+        from wellread.models import bert, e5, minilm
         from wellread.models.embedder import OnnxEmbedder
 
         if entry.kind != "embed":
             raise UsageError(
                 f"{entry.name} is a chat model, not an embedder.",
-                hint=f"embedders are {ENGLISH_EMBEDDER} and {MULTILINGUAL_EMBEDDER}",
+                hint=f"embedders are {', '.join(EMBEDDERS)}",
             )
         pulled = self._pulled(entry)
-        folder = self._store.derived(pulled, "onnx-int8")
+        folder = self._store.derived(pulled, f"onnx-int8-{bert.RECIPE}")
+        revision = _revision(pulled, bert.RECIPE)
         model, tokenizer = folder / "model.onnx", folder / "tokenizer.json"
         threads = self._threads()
         if _plain(entry) == ENGLISH_EMBEDDER:
             if not model.exists():
                 minilm.convert(pulled.paths["model"], model)
-            return OnnxEmbedder(model, pulled.paths["tokenizer"], name=ENGLISH_EMBEDDER, max_tokens=minilm.MAX_TOKENS, workers=threads)
+            return OnnxEmbedder(
+                model,
+                pulled.paths["tokenizer"],
+                name=ENGLISH_EMBEDDER,
+                revision=revision,
+                max_tokens=minilm.MAX_TOKENS,
+                workers=threads,
+            )
         if not (model.exists() and tokenizer.exists()):
             e5.convert(pulled.paths["model"], model, tokenizer)
         return OnnxEmbedder(
             model,
             tokenizer,
             name=MULTILINGUAL_EMBEDDER,
+            revision=revision,
             max_tokens=e5.MAX_TOKENS,
             unrelated=e5.UNRELATED,
             query_prefix=e5.QUERY_PREFIX,
@@ -162,3 +174,18 @@ class Parts:
 def _plain(entry: Entry) -> str:
     """A model's name without the tag that everything has."""
     return canonical(entry.name).removesuffix(":latest")
+
+
+def _entry(name: str) -> Entry:
+    """The catalogue's entry for an embedder. Raises `UsageError` with a suggestion when there is none."""
+    try:
+        return find(name)
+    except UsageError as error:
+        near = suggest(name.lower(), EMBEDDERS)
+        raise UsageError(error.message, hint=near or f"embedders are {', '.join(EMBEDDERS)}") from error
+
+
+def _revision(pulled: Pulled, recipe: int) -> str:
+    """What decides on an embedder's vectors beside its name: the digests of its files, and how they are run."""
+    digests = "\n".join(sorted(f"{file.role} {file.sha256}" for file in pulled.files))
+    return f"{recipe}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}"

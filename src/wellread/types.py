@@ -61,7 +61,7 @@ class Document:
     """One immutable version of a text: `id` is the sha256 (hex) of the bytes it was read from.
 
     In `text` a blank line ends a paragraph, a single newline is a soft line break, and pages are joined by a form feed.
-    It holds no NUL and no lone surrogate.
+    It holds no NUL and no lone surrogate. `date` is the day ("2024-03-05") that the document says it is of, if it says one.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Document:
     sections: tuple[Section, ...] = ()
     warnings: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

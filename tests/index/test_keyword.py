@@ -111,7 +111,7 @@ def test_queries_are_analysed_as_texts_are(store: Store, put: Put, folder: Path)
     for query in ("OPTIMIZERS", "comparing", "sgd", "ｓｇｄ", "adam?"):
         assert list(index.search(query, limit=5).scores) == [chunk], query
     assert index.search("what is the", limit=5).scores  # only stop words: then they count
-    assert index.search("zebra", limit=5) == KeywordHits({}, 0.0)
+    assert index.search("zebra", limit=5) == KeywordHits({}, 0.0, {"zebra": log(1 + 2.5 / 0.5)}, ("zebra",))
     assert index.search("?!", limit=5) == KeywordHits({}, 0.0)
     assert index.scores("sgd", []) == {}
     assert index.scores("", [chunk]) == {}
@@ -222,7 +222,7 @@ def test_damage_that_comes_while_the_index_is_open_is_made_good(victim: str, sto
 def killed_before_it_was_counted(folder: Path, before: State) -> None:
     """Put in place what a kill between the commit and the note of it leaves: the new segments, and the note made before they came."""
     files = {name: known for name, known in before.files.items() if name not in ("meta.json", ".managed.json")}
-    note = {"layout": "keyword-2", "identity": before.identity, "change": before.change, "files": files, "writing": True}
+    note = {"layout": "keyword-3", "identity": before.identity, "change": before.change, "files": files, "writing": True}
     write_note(folder / "state.json", note)
 
 

@@ -142,6 +142,11 @@ def document_faults(db: sqlite3.Connection, document: str, vector_bytes: int) ->
     chunks = db.execute("select id, start, end, page, section from chunks where document = ? order by start, end", (document,)).fetchall()
     yield from _chunk_faults(text, chunks, pages, sections)
     yield from _vector_faults(db, document, vector_bytes)
+    if "first_chunk" in _columns(db, "documents"):
+        noted = db.execute("select first_chunk, chunk_count from documents where id = ?", (document,)).fetchone()
+        ids = sorted(row[0] for row in chunks)
+        if ids != ([] if noted[0] is None else list(range(noted[0], noted[0] + noted[1]))):
+            yield "its chunks are not where its row says"
     if "crc" in _columns(db, "documents"):
         kept = db.execute("select crc from documents where id = ?", (document,)).fetchone()[0]
         if kept is not None and kept != document_crc(db, document):
@@ -149,11 +154,13 @@ def document_faults(db: sqlite3.Connection, document: str, vector_bytes: int) ->
 
 
 def document_crc(db: sqlite3.Connection, document: str) -> int:
-    """CRC-32 of everything that is stored with a document's text, which has its own: kind, places, chunks and vectors. No title, which
-    may change.
+    """CRC-32 of everything that is stored with a document's text, which has its own: kind, date, places, chunks and vectors. No title,
+    which may change. A document without a date has the sum that it had before there were dates.
     """
     total = 0
+    dated = ("select date from documents where id = ? and date is not null",) if "date" in _columns(db, "documents") else ()
     for query in (
+        *dated,
         "select media_type, chars, warnings from documents where id = ?",
         "select position, label, start, end, width, height from pages where document = ? order by position",
         "select position, level, title, start, end from sections where document = ? order by position",

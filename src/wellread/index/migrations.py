@@ -65,6 +65,21 @@ _STEPS = (
     alter table texts add column crc integer;
     update texts set crc = crc32(text);
     """,
+    # 3: a library as of 0.3, for filters. Which chunks a document has, so that one row tells of all; the date that it bears; tags of paths;
+    # and chunks by their page.
+    """
+    alter table documents add column date text;
+    alter table documents add column first_chunk integer;
+    alter table documents add column chunk_count integer not null default 0;
+    update documents set
+        first_chunk = (select min(id) from chunks where document = documents.id),
+        chunk_count = (select count(*) from chunks where document = documents.id);
+    create table tags (path text not null, tag text not null, primary key (path, tag)) without rowid;
+    create index chunks_page on chunks (document, page);
+    drop index chunks_document;
+    create index sources_modified on sources (document, mtime_ns);
+    drop index sources_document;
+    """,
 )
 
 SCHEMA_VERSION = len(_STEPS)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+_LATEST = 1 << 33
+"""Seconds since 1970 from which on a time cannot be counted in nanoseconds; in the year 2242."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,24 @@ class WebPage:
     etag: str | None
     modified: str | None
 
+    @property
+    def modified_ns(self) -> int:
+        """When the server says that this version came about, in nanoseconds since 1970; 0 where it does not say, or says no time."""
+        try:
+            told = parsedate_to_datetime((self.modified or "")[:100])
+            seconds = int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return 0
+        return seconds * 10**9 if 0 < seconds < _LATEST else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A document without its text, for listings."""
+    """A document without its text, for listings.
+
+    `date` is the day that it bears itself or else, in UTC, the one on which the first of its sources was last modified, where that is
+    known. `tags` are those of its sources and of what they lie in.
+    """
 
     id: str
     title: str
@@ -54,6 +73,8 @@ class Listed:
     chunks: int
     sources: tuple[str, ...]
     warnings: tuple[str, ...]
+    date: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from wellread.index.migrations import SCHEMA_VERSION
 from wellread.index.store import Store
 from wellread.types import Progress
 
-_TABLES = "meta roots excluded web documents texts pages sections regions sources chunks vectors traces".split()
+_TABLES = "meta roots excluded web tags documents texts pages sections regions sources chunks vectors traces".split()
 """What is copied. Archives and failures are not, so that they are read again; nor what went, for the indexes are made anew."""
 
 _QUERIES = 2000
@@ -90,6 +90,10 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, progress: Progress) 
         raise _nothing(Path(old.execute("pragma database_list").fetchone()[2]))
     paths = {row[0] for row in new.execute("select path from sources")}
     drop_orphans(new)
+    new.execute(
+        "update documents set first_chunk = (select min(id) from chunks where document = documents.id),"
+        " chunk_count = (select count(*) from chunks where document = documents.id)"
+    )
     width = vector_bytes(new)
     documents = [row[0] for row in new.execute("select id from documents").fetchall()]
     for done, document in enumerate(documents, start=1):

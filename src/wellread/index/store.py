@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,16 +12,21 @@ from typing import Any
 import numpy as np
 
 from wellread.errors import LibraryError
+from wellread.index import matching
 from wellread.index.check import document_crc
+from wellread.index.chunk_rows import drop_chunks, insert_chunks
 from wellread.index.database import Database
+from wellread.index.filters import Filter
 from wellread.index.migrations import crc32
+from wellread.index.place import Place, places
 from wellread.index.rows import Failure, IndexRow, Listed, Source, WebPage
+from wellread.index.tags import Tags
 from wellread.index.traces import forget_traces
+from wellread.index.within import Within
 from wellread.types import Chunk, Document, Page, Region, Section, Span
 
 _BATCH = 500
-_DOCUMENT_BITS, _CHUNK_BITS = 36, 17
-"""How a chunk's id is made up."""
+_DATE = "coalesce(d.date, (select date(min(mtime_ns) / 1000000000, 'unixepoch') from sources where document = d.id and mtime_ns > 0))"
 
 
 class Store:
@@ -35,6 +39,8 @@ class Store:
         self.path = path
         self._base = Database(path, wait_seconds=wait_seconds)
         self._db = self._base.db
+        self.tags = Tags(self._base)
+        matching.add_functions(self._db)
 
     def close(self) -> None:
         self._base.close()
@@ -77,9 +83,9 @@ class Store:
         """
         with self._base.writing() as change:
             previous = self._document_at(source.path)
-            self._drop_chunks(document.id, change)
+            drop_chunks(self._db, document.id, change)
             self._insert(document, change, reader)
-            self._insert_chunks(document.id, spans, vectors, change)
+            insert_chunks(self._db, document.id, spans, vectors, change)
             self._db.execute("update documents set crc = ? where id = ?", (document_crc(self._db, document.id), document.id))
             self._set_source(source)
             if previous is not None and previous != document.id:
@@ -120,7 +126,7 @@ class Store:
         """A whole document. Raises `LibraryError` when it is not here."""
         with self._base.errors(), self._base.reading():
             row = self._db.execute(
-                "select d.title, d.media_type, d.warnings, t.text, (select min(path) from sources where document = d.id)"
+                "select d.title, d.media_type, d.warnings, t.text, (select min(path) from sources where document = d.id), d.date"
                 " from documents d join texts t on t.document = d.id where d.id = ?",
                 (document,),
             ).fetchone()
@@ -144,19 +150,39 @@ class Store:
             pages=tuple(Page(p[0], p[1], p[2], p[3], None if p[4] is None else (p[4], p[5])) for p in pages),
             sections=tuple(Section(*section) for section in sections),
             warnings=self._warnings(row[2]),
+            date=row[5],
             regions=tuple(Region(r[0], r[1], r[2], None if r[3] is None else (r[3], r[4], r[5], r[6])) for r in regions),
         )
 
-    def documents(self) -> list[Listed]:
-        """Every document, by title."""
+    def documents(self, within: Within | None = None) -> list[Listed]:
+        """Every document, by title; or those that have a chunk among some."""
         with self._base.errors(), self._base.reading():
             rows = self._db.execute(
-                "select d.id, d.title, d.media_type, d.chars, (select count(*) from pages where document = d.id),"
-                " (select count(*) from chunks where document = d.id), d.warnings from documents d order by d.title, d.id"
+                "select d.id, d.title, d.media_type, d.chars, (select count(*) from pages where document = d.id), d.chunk_count,"
+                f" d.warnings, {_DATE}, d.first_chunk from documents d order by d.title, d.id"
             ).fetchall()
+            if within is not None:
+                ranges = np.array([(row[8] or 0, row[5]) for row in rows], np.int64).reshape(-1, 2)
+                rows = [row for row, met in zip(rows, matching.meets(within, ranges[:, 0], ranges[:, 1]), strict=True) if met]
+            tags = self.tags.by_document()
             return [
-                Listed(row[0], row[1], row[2], row[3], row[4], row[5], self._sources_of(row[0]), self._warnings(row[6])) for row in rows
-            ]
+                Listed(
+                    row[0], row[1], row[2], row[3], row[4], row[5], self._sources_of(row[0]), self._warnings(row[6]), row[7],
+                    tags.get(row[0], ()),
+                )
+                for row in rows
+            ]  # fmt: skip
+
+    def within(self, filter: Filter) -> Within:
+        """The chunks that a filter lets through now."""
+        with self._base.errors(), self._base.reading():
+            return matching.within(self._db, filter)
+
+    def media_types(self) -> list[str]:
+        """The media types of the documents, the most frequent first."""
+        with self._base.errors():
+            rows = self._db.execute("select media_type from documents group by media_type order by count(*) desc, media_type").fetchall()
+        return [row[0] for row in rows]
 
     def sources(self) -> dict[str, Source]:
         """Every source by its path."""
@@ -235,6 +261,7 @@ class Store:
     def set_web_page(self, page: WebPage) -> None:
         with self._base.writing(counts=False):
             self._db.execute("insert or replace into web values (?, ?, ?, ?)", (page.url, page.root, page.etag, page.modified))
+            self._db.execute("update sources set mtime_ns = ? where path = ?", (page.modified_ns, page.url))
 
     def reader_of(self, document: str) -> str:
         """Which version of the readers read a document."""
@@ -269,6 +296,11 @@ class Store:
                     text = self._text(row[1], texts)
                     found[row[0]] = Chunk(row[0], row[1], row[2], row[3], row[4], row[5], row[6], text[row[2] : row[3]])
         return found
+
+    def places(self, ids: Sequence[int]) -> list[Place]:
+        """Chunks with where they stand, in the order of `ids`; ids that are no longer here are left out."""
+        with self._base.errors(), self._base.reading():
+            return places(self._db, ids, self._text)
 
     def neighbours(self, chunk: Chunk, *, before: int = 0, after: int = 0) -> list[Chunk]:
         """The chunks around one in its document, in reading order, without it."""
@@ -380,15 +412,10 @@ class Store:
             cache[document] = row[0]
         return cache[document]
 
-    def _drop_chunks(self, document: str, change: int) -> None:
-        """Remove a document's chunks and record that they went."""
-        self._db.execute("insert into removed select ?, id from chunks where document = ?", (change, document))
-        self._db.execute("delete from chunks where document = ?", (document,))
-
     def _remove_if_unused(self, document: str, change: int) -> int:
         if self._sources_of(document):
             return 0
-        self._drop_chunks(document, change)
+        drop_chunks(self._db, document, change)
         self._db.execute("delete from documents where id = ?", (document,))
         return 1
 
@@ -409,11 +436,14 @@ class Store:
         for table in ("texts", "pages", "sections", "regions"):
             self._db.execute(f"delete from {table} where document = ?", (document.id,))
         self._db.execute(
-            "insert into documents values (?, ?, ?, ?, ?, ?, ?, null) on conflict (id) do update set title = excluded.title,"
-            " media_type = excluded.media_type, chars = excluded.chars, warnings = excluded.warnings, change = excluded.change,"
-            " reader = excluded.reader",
-            (document.id, document.title, document.media_type, len(document.text), json.dumps(document.warnings), change, reader),
-        )
+            "insert into documents (id, title, media_type, chars, warnings, change, reader, date) values (?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict (id) do update set title = excluded.title, media_type = excluded.media_type, chars = excluded.chars,"
+            " warnings = excluded.warnings, change = excluded.change, reader = excluded.reader, date = excluded.date",
+            (
+                document.id, document.title, document.media_type, len(document.text), json.dumps(document.warnings), change, reader,
+                document.date,
+            ),
+        )  # fmt: skip
         self._db.execute("insert into texts values (?, ?, ?)", (document.id, document.text, crc32(document.text)))
         self._db.executemany(
             "insert into pages values (?, ?, ?, ?, ?, ?, ?)",
@@ -427,27 +457,3 @@ class Store:
             "insert into regions values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(document.id, at, r.start, r.end, r.kind, *(r.box or (None,) * 4)) for at, r in enumerate(document.regions)],
         )
-
-    def _insert_chunks(self, document: str, spans: Sequence[Span], vectors: np.ndarray, change: int) -> None:
-        first = self._first_id(document, len(spans))
-        halves = vectors.astype(np.float16)
-        self._db.execute("delete from removed where chunk >= ? and chunk < ?", (first, first + len(spans)))
-        self._db.executemany(
-            "insert into chunks (id, document, start, end, page, section, kind, change) values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + at, document, span.start, span.end, span.page, span.section, span.kind, change) for at, span in enumerate(spans)],
-        )
-        self._db.executemany(
-            "insert into vectors values (?, ?)",
-            [(first + at, vector.tobytes()) for at, (_, vector) in enumerate(zip(spans, halves, strict=True))],
-        )
-
-    def _first_id(self, document: str, count: int) -> int:
-        """The id of a document's first chunk: made from the document's id, so that the same documents always have the same chunks.
-
-        Ids stay below 2^53, where JavaScript counts exactly. In the rare case that another document has them, the next free ones follow.
-        """
-        digest = hashlib.blake2b(document.encode(), digest_size=8).digest()
-        first = int.from_bytes(digest) >> (64 - _DOCUMENT_BITS) << _CHUNK_BITS
-        while self._db.execute("select 1 from chunks where id >= ? and id < ? limit 1", (first, first + count)).fetchone():
-            first = (first + (1 << _CHUNK_BITS)) % (1 << (_DOCUMENT_BITS + _CHUNK_BITS))
-        return first

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from wellread.errors import LibraryError, LibraryLocked
 from wellread.index.check import vector_bytes
-from wellread.index.keyword import KeywordIndex
+from wellread.index.index import open_index
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.store import Store
 from wellread.index.traces import forget_traces
-from wellread.index.vector import VectorIndex
 from wellread.types import Progress
 
-_OLD = ("library.schema*.db", "library.db.damaged*", "*.new")
+_OLD = ("library.schema*.db", "library.db.damaged*", "*.new", "reindex.db*")
 """Files of a library's folder that are copies of an earlier state, or of what could not be read."""
 
 
@@ -56,8 +55,7 @@ def vacuum(folder: Path, *, wait_seconds: float = 10.0, progress: Progress = _si
                 with closing(sqlite3.connect(path)) as db:
                     width = vector_bytes(db)
                 if width:
-                    KeywordIndex(folder / "index" / "keyword").catch_up(store)
-                    VectorIndex(folder / "index" / "vector", width // 2).catch_up(store)
+                    open_index(folder, store, width // 2).catch_up()
             finally:
                 store.close()
     except OSError as error:

@@ -19,6 +19,7 @@ import numpy as np
 from wellread.errors import LibraryError
 from wellread.index.store import Store
 from wellread.index.sums import read_note, write_note
+from wellread.index.within import Within
 
 _LAYOUT = "vector-2"
 _FILES = ("codes", "scales", "ids")
@@ -124,7 +125,7 @@ class VectorIndex:
         if not self._load(state, frozenset(store.removed_since(state.written))):
             self._load(State(store.identity), frozenset())
 
-    def search(self, vector: np.ndarray, store: Store, *, limit: int) -> dict[int, float]:
+    def search(self, vector: np.ndarray, store: Store, *, limit: int, within: Within | None = None) -> dict[int, float]:
         """Cosine of the best `limit` chunks to a query vector (float32 [d], L2-normalised)."""
         if not len(self._ids):
             return {}
@@ -133,6 +134,8 @@ class VectorIndex:
         code, scale = _quantised(vector[None, :])
         rough = np.asarray(numkong.cdist(code, self._codes, metric="dot")).reshape(-1) * self._scales * scale[0]
         rough[self._dead] = -np.inf
+        if within is not None:
+            rough[~within.holds(self._ids)] = -np.inf
         count = min(limit * _RESCORED, len(rough))
         top = np.argpartition(-rough, count - 1)[:count] if count < len(rough) else np.arange(len(rough))
         candidates = [int(chunk) for chunk in self._ids[top[np.isfinite(rough[top])]]]

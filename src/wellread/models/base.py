@@ -44,9 +44,11 @@ class Embedder(Protocol):
     """A model that maps texts to points; texts that mean the same lie near one another.
 
     `unrelated` is the cosine that two texts have which have nothing to do with each other: 0 for some models, 0.8 for others.
+    `revision` tells apart what makes other vectors under the same name: other weights, or another way of running them.
     """
 
     name: str
+    revision: str
     dimensions: int
     unrelated: float
 

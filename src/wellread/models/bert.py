@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Precision = Literal["int8", "float32"]
 
+RECIPE = 1
+"""The number of this way of running an encoder. Another graph that gives other vectors, however near, has another number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dense:

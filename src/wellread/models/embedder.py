@@ -34,6 +34,7 @@ class OnnxEmbedder:
         *,
         name: str,
         max_tokens: int,
+        revision: str = "",
         unrelated: float = 0.0,
         query_prefix: str = "",
         passage_prefix: str = "",
@@ -49,6 +50,7 @@ class OnnxEmbedder:
             if not path.is_file():
                 raise ModelMissing(f"{name}: the file {path} is not there.", hint=_PULL)
         self.name = name
+        self.revision = revision
         self.unrelated = unrelated
         self.truncated = 0
         self._prefix = {True: query_prefix, False: passage_prefix}

@@ -96,8 +96,9 @@ class HashEmbedder:
     https://arxiv.org/abs/0902.2206). The same text gives the same vector on every machine.
     """
 
-    def __init__(self, dimensions: int = 64) -> None:
+    def __init__(self, dimensions: int = 64, *, revision: str = "1") -> None:
         self.name = f"hash-{dimensions}"
+        self.revision = revision
         self.dimensions = dimensions
         self.unrelated = 0.0
 
@@ -112,6 +113,20 @@ class HashEmbedder:
                 vectors[row, 0] = 1
         unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+
+class FakeReranker:
+    """A reranker that knows no language: the share of the query's words (in Chinese, Japanese and Korean, pairs of signs) that a text
+    has too. Nothing asked, nothing found: 0.
+    """
+
+    def __init__(self, *, name: str = "overlap") -> None:
+        self.name = name
+
+    def score(self, query: str, texts: Sequence[str]) -> np.ndarray:
+        """Float32 [len(texts)], 0..1."""
+        wanted = set(_features(query))
+        return np.array([len(wanted & set(_features(text))) / max(len(wanted), 1) for text in texts], np.float32)
 
 
 class EchoEngine:

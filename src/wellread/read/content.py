@@ -10,7 +10,10 @@ from wellread.types import Page, Region
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The canonical text of a file and what is known of its shape; `title` is empty when the file names none."""
+    """The canonical text of a file and what is known of its shape; `title` is empty when the file names none.
+
+    `date` is when it was made or last changed, if the file says so, in any of the ways that `wellread.read.day` knows.
+    """
 
     text: str
     title: str = ""
@@ -18,3 +21,4 @@ class Content:
     headings: tuple[Heading, ...] = ()
     warnings: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
+    date: str | None = None

@@ -12,7 +12,7 @@ from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
 from wellread.read.html import tree
 from wellread.read.limits import Limits
-from wellread.read.ooxml import core_title, refuse_entities
+from wellread.read.ooxml import core_date, core_title, refuse_entities
 from wellread.read.sections import Heading
 from wellread.read.whole import whole
 
@@ -28,7 +28,7 @@ def read_docx(data: bytes, name: str, limits: Limits) -> Content:
     with whole(name, "Word document"):
         with open_zip(data, name, limits) as archive:
             refuse_entities(archive, name)
-            title = core_title(archive)
+            title, date = core_title(archive), core_date(archive)
             appendix = [("Headers and footers", word_xml.margins(archive)), ("Comments", word_xml.comments(archive))]
             mended, hidden = word_xml.mended(archive, data)
             warnings = word_xml.pictured(archive)
@@ -39,7 +39,7 @@ def read_docx(data: bytes, name: str, limits: Limits) -> Content:
     body = Blocks(text="") if root is None else text_of(_with(root, appendix))
     own = body.headings[: len(body.headings) - sum(bool(paragraphs) for _, paragraphs in appendix)]
     title = title or (own[0].title if own else "")
-    return Content(text=body.text, title=title, headings=_fit(body.headings), warnings=tuple(warnings), regions=body.regions)
+    return Content(text=body.text, title=title, headings=_fit(body.headings), warnings=tuple(warnings), regions=body.regions, date=date)
 
 
 def _with(root: Any, appendix: Sequence[tuple[str, Sequence[str]]]) -> Any:

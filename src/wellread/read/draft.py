@@ -99,7 +99,7 @@ class Draft:
         if len(table) > 1 and max(sum(map(bool, cells)) for cells in table) > 1:
             self._regions.append(Region(start=start, end=self._length, kind="table"))
 
-    def content(self, title: str = "", warnings: Iterable[str] = ()) -> Content:
+    def content(self, title: str = "", warnings: Iterable[str] = (), date: str | None = None) -> Content:
         """What was written so far."""
         ends = [start - 1 for _, start, _ in self._labels[1:]] + [self._length]
         pages = [
@@ -113,6 +113,7 @@ class Draft:
             headings=tuple(self._headings),
             warnings=tuple(warnings),
             regions=tuple(self._regions),
+            date=date,
         )
 
     def _part(self) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from wellread.read.archive import open_zip
 from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.decode import decode
 from wellread.read.html import declared, pruned, tree
 from wellread.read.limits import Limits
@@ -32,9 +33,10 @@ _XML_ENTITIES = ("amp", "lt", "gt", "quot", "apos")
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What the package document says: the files to read in their order, the table of contents, and the title."""
+    """What the package document says: the title and the date, the files to read in their order, and the table of contents."""
 
     title: str
+    date: str | None
     spine: Sequence[str]
     contents: Mapping[str, Sequence[tuple[int, str]]]  # path -> (level, title) in order
     missing: int = 0
@@ -70,6 +72,7 @@ def read_epub(data: bytes, name: str, limits: Limits) -> Content:
         headings=tuple(headings),
         warnings=(f"{book.missing} parts that the book names are not in it",) if book.missing else (),
         regions=tuple(regions),
+        date=book.date,
     )
 
 
@@ -94,8 +97,9 @@ def _book(archive: zipfile.ZipFile, name: str) -> _Book:
     if any(path in locked for path in spine):
         raise refusal("encrypted", name)
     title = next((" ".join("".join(found.itertext()).split()) for found in _all(package, "title")), "")
+    date = day(*(found.text for found in _all(package, "date")))
     present = [path for path in spine if path in names]
-    return _Book(title, present, _contents(archive, names, items), len(spine) - len(present))
+    return _Book(title, date, present, _contents(archive, names, items), len(spine) - len(present))
 
 
 def _package_path(archive: zipfile.ZipFile, names: set[str]) -> str:

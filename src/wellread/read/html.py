@@ -8,6 +8,7 @@ from typing import Any
 
 from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.decode import decode
 from wellread.read.limits import Limits
 from wellread.read.refuse import refusal
@@ -16,6 +17,7 @@ _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([a-zA-Z0-9_:.-]{2,40})["']""", re.IGNORECASE)
 _MANUAL = re.compile(r"sphinx|docutils|mkdocs|docbook|doxygen|javadoc|asciidoctor|texinfo|makeinfo|pandoc|rustdoc", re.IGNORECASE)
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_DATES = ("article:published_time", "date", "dc.date", "dcterms.date", "citation_publication_date")
 _SHORT = 1000  # a page of fewer characters has no main text to look for
 _MAIN_SHARE = 0.25  # below this share of the page's text, the main text is not trusted
 
@@ -26,7 +28,7 @@ def read_html(data: bytes, name: str, limits: Limits) -> Content:
     root = tree(source, name)
     if root is None:
         return Content(text="")
-    title = _title(root)
+    title, date = _title(root), _date(root)
     pruned(root)
     page = text_of(_whole(root))
     if len(page.text) > _SHORT and not _is_manual(source, root):
@@ -35,7 +37,8 @@ def read_html(data: bytes, name: str, limits: Limits) -> Content:
             page = main
     if not title:
         title = next((heading.title for heading in page.headings if heading.level == 1), "")
-    return Content(text=page.text, title=title, headings=page.headings, warnings=(warning,) if warning else (), regions=page.regions)
+    warnings = (warning,) if warning else ()
+    return Content(text=page.text, title=title, headings=page.headings, warnings=warnings, regions=page.regions, date=date)
 
 
 def tree(source: str, name: str) -> Any:
@@ -71,6 +74,14 @@ def _title(root: Any) -> str:
         if parent is None or parent.tag != "svg":
             return " ".join((element.text or "").split())
     return ""
+
+
+def _date(root: Any) -> str | None:
+    """The day on which a page says it was published."""
+    told: dict[str, str] = {}
+    for meta in root.iter("meta"):
+        told.setdefault((meta.get("property") or meta.get("name") or "").lower(), meta.get("content", ""))
+    return day(*map(told.get, _DATES))
 
 
 def pruned(root: Any) -> None:

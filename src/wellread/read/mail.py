@@ -11,6 +11,7 @@ from email.message import Message
 
 from wellread.read.blocks import Blocks, text_of
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.decode import byte_order_mark, clean, decode, wide
 from wellread.read.html import declared, pruned, tree
 from wellread.read.limits import Limits
@@ -85,6 +86,7 @@ def letter_content(letter: Letter) -> Content:
         headings=tuple(headings),
         warnings=tuple(letter.warnings),
         regions=tuple(regions),
+        date=day(dict(lines).get("Date")),
     )
 
 

@@ -14,7 +14,7 @@ from wellread.read.refuse import refusal
 
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns:"
 _SPACES = {
-    **{prefix: f"{_OASIS}{prefix}:1.0" for prefix in ("office", "text", "table", "style", "presentation", "chart")},
+    **{prefix: f"{_OASIS}{prefix}:1.0" for prefix in ("office", "text", "table", "style", "presentation", "chart", "meta")},
     "draw": f"{_OASIS}drawing:1.0",
     "svg": f"{_OASIS}svg-compatible:1.0",
     "dc": "http://purl.org/dc/elements/1.1/",

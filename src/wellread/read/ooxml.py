@@ -10,9 +10,11 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from wellread.read.day import day
 from wellread.read.refuse import refusal
 
 _DUBLIN_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_DUBLIN_TERMS = "{http://purl.org/dc/terms/}"
 _MATH = ("{http://schemas.openxmlformats.org/officeDocument/2006/math}", "{http://purl.oclc.org/ooxml/officeDocument/math}")
 _NO_TITLES = ("document", "untitled", "powerpoint presentation", "presentation", "powerpoint-präsentation", "workbook", "slide 1")
 _FILE_ENDINGS = (".doc", ".docx", ".dot", ".dotx", ".ppt", ".pptx", ".pot", ".potx", ".xls", ".xlsx", ".odt", ".odp", ".ods")
@@ -53,9 +55,18 @@ def repacked(archive: zipfile.ZipFile, changed: Mapping[str, bytes], without: tu
 
 def core_title(archive: zipfile.ZipFile) -> str:
     """The title in the properties of the file, or "" where there is none or it is only a file's name or a program's default."""
-    if "docProps/core.xml" not in archive.namelist():
-        return ""
-    return real_title(parse_xml(archive.read("docProps/core.xml")).findtext(_DUBLIN_TITLE) or "")
+    core = _core(archive)
+    return "" if core is None else real_title(core.findtext(_DUBLIN_TITLE) or "")
+
+
+def core_date(archive: zipfile.ZipFile) -> str | None:
+    """The day on which the file was last changed or else made, as its properties say."""
+    core = _core(archive)
+    return None if core is None else day(core.findtext(_DUBLIN_TERMS + "modified"), core.findtext(_DUBLIN_TERMS + "created"))
+
+
+def _core(archive: zipfile.ZipFile) -> Any:
+    return parse_xml(archive.read("docProps/core.xml")) if "docProps/core.xml" in archive.namelist() else None
 
 
 def real_title(title: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wellread.read.archive import open_zip
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.draft import Draft
 from wellread.read.limits import Limits
 from wellread.read.odf_flow import Flow, body_kind, q
@@ -27,16 +28,21 @@ def read_opendocument(data: bytes, name: str, limits: Limits) -> Content:
     with whole(name, "OpenDocument file"), open_zip(data, name, limits) as archive:
         if "META-INF/manifest.xml" in archive.namelist() and b"encryption-data" in archive.read("META-INF/manifest.xml"):
             raise refusal("encrypted", name)
-        title = _title(archive)
+        title, date = _properties(archive)
         draft = Draft(name, limits)
         found, warnings = _read_body(Flow(archive, draft, name, limits), draft)
-        return draft.content(title or found, warnings)
+        return draft.content(title or found, warnings, date)
 
 
-def _title(archive: zipfile.ZipFile) -> str:
+def _properties(archive: zipfile.ZipFile) -> tuple[str, str | None]:
+    """The title in the properties of the file, and the day on which it was last changed or else made."""
     if "meta.xml" not in archive.namelist():
-        return ""
-    return real_title(next((title.text or "" for title in parse_xml(archive.read("meta.xml")).iter(q("dc:title"))), ""))
+        return "", None
+    properties = parse_xml(archive.read("meta.xml"))
+    title, changed, made = (
+        next((one.text or "" for one in properties.iter(q(name))), "") for name in ("dc:title", "dc:date", "meta:creation-date")
+    )
+    return real_title(title), day(changed, made)
 
 
 def _read_body(flow: Flow, draft: Draft) -> tuple[str, list[str]]:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from wellread.read import media, plugins
 from wellread.read.code import read_code
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.decode import clean
 from wellread.read.delimited import read_delimited
 from wellread.read.docx import read_docx
@@ -123,6 +124,7 @@ def parse(data: bytes, name: str, source: str, limits: Limits) -> Document:
         sections=nest(content.headings, len(content.text)),
         warnings=content.warnings,
         regions=content.regions,
+        date=day(content.date),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from wellread.read.content import Content
+from wellread.read.day import day
 from wellread.read.decode import clean
 from wellread.read.limits import Limits
 from wellread.read.pdf_headings import Bookmark, Paragraph, anchored, detected, shown_title
@@ -44,7 +45,8 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> Content:
         _check_count(len(document), name, limits)
         sheets = PageReader(data, name, limits).read(document)
         labels = [_label(document, index) for index in range(len(document))]
-        return _content(sheets, labels, _bookmarks(document), document.get_metadata_value("Title") or "", name)
+        content = _content(sheets, labels, _bookmarks(document), document.get_metadata_value("Title") or "", name)
+        return replace(content, date=day(*map(document.get_metadata_value, ("CreationDate", "ModDate"))))
     finally:
         document.close()
 

@@ -12,7 +12,7 @@ from wellread.read.archive import open_zip
 from wellread.read.content import Content
 from wellread.read.draft import Draft
 from wellread.read.limits import Limits
-from wellread.read.ooxml import core_title, formula_text, is_formula, parse_xml, refuse_entities, repacked
+from wellread.read.ooxml import core_date, core_title, formula_text, is_formula, parse_xml, refuse_entities, repacked
 from wellread.read.slide_order import in_rows
 from wellread.read.whole import whole
 
@@ -36,7 +36,7 @@ def read_pptx(data: bytes, name: str, limits: Limits) -> Content:
     with whole(name, "PowerPoint presentation"):
         with open_zip(data, name, limits) as archive:
             refuse_entities(archive, name)
-            title = core_title(archive)
+            title, date = core_title(archive), core_date(archive)
             comments = sum(archive.read(part).count(b":cm ") for part in archive.namelist() if part.startswith("ppt/comments/"))
             deck = Presentation(io.BytesIO(_as_presentation(archive, data)))
         size = (deck.slide_width / _POINT, deck.slide_height / _POINT) if deck.slide_width and deck.slide_height else None
@@ -50,7 +50,7 @@ def read_pptx(data: bytes, name: str, limits: Limits) -> Content:
     warnings = [f"hidden slides were read: {', '.join(hidden)}"] if hidden else []
     if comments:
         warnings.append(f"comments were left out ({comments})")
-    return draft.content(title or next(filter(None, titles), ""), warnings)
+    return draft.content(title or next(filter(None, titles), ""), warnings, date)
 
 
 def _as_presentation(archive: zipfile.ZipFile, data: bytes) -> bytes:

@@ -142,6 +142,7 @@ def _told_document(document: Document) -> Mapping[str, Any]:
         "sections": [(section.level, section.title, section.start, section.end) for section in document.sections],
         "warnings": document.warnings,
         "regions": [(region.start, region.end, region.kind, region.box) for region in document.regions],
+        "date": document.date,
     }
 
 
@@ -156,4 +157,5 @@ def _document(told: Mapping[str, Any]) -> Document:
         sections=tuple(Section(level, title, start, end) for level, title, start, end in told["sections"]),
         warnings=tuple(told["warnings"]),
         regions=tuple(Region(start, end, kind, tuple(box) if box else None) for start, end, kind, box in told["regions"]),
+        date=told["date"],
     )

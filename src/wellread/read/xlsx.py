@@ -17,7 +17,7 @@ from wellread.read.cell_value import kind_of_format, number_shown
 from wellread.read.content import Content
 from wellread.read.draft import Draft
 from wellread.read.limits import Limits
-from wellread.read.ooxml import core_title, parse_xml, refuse_entities
+from wellread.read.ooxml import core_date, core_title, parse_xml, refuse_entities
 from wellread.read.refuse import refusal
 from wellread.read.whole import whole
 
@@ -41,7 +41,7 @@ def read_xlsx(data: bytes, name: str, limits: Limits) -> Content:
         refuse_entities(archive, name)
         draft = Draft(name, limits)
         warnings = _read_sheets(archive, draft)
-        return draft.content(core_title(archive), [*warnings, *_left_out(archive)])
+        return draft.content(core_title(archive), [*warnings, *_left_out(archive)], core_date(archive))
 
 
 def _read_sheets(archive: zipfile.ZipFile, draft: Draft) -> list[str]:

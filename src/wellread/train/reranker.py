@@ -1,0 +1,380 @@
+"""Teaching the weights of all-MiniLM-L6-v2, which every user has, to read a question and a passage together.
+
+    python -m wellread.train.reranker DATA OUT [--steps N] [--seed N]
+
+Only low-rank changes of its matrices are learned (LoRA, Hu et al. 2021, arXiv:2106.09685), so what is shipped is small: see
+`wellread.models.reranker`. The loss is listwise: softmax over the passages of one question and a "none of them" whose logit is 0,
+which also sets the scale of the logits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wellread.config import load
+from wellread.models import bert, minilm
+from wellread.models.catalog import find
+from wellread.models.embedder import OnnxEmbedder
+from wellread.models.files import ModelStore, Pulled
+from wellread.models.reranker import MATRICES, Change, Head, Learned, OnnxReranker, merged, read_learned, write_learned
+from wellread.train.pairs import Group, Lesson, make_lesson, read_lesson, read_questions, without_evaluation, write_lesson
+
+RANK = 16
+MAX_TOKENS = 176
+"""The longest question with a passage, in tokens: a passage of 500 characters has about 120."""
+
+_LISTED = 5  # passages of a question that are compared in one step, the right one among them
+_QUESTIONS = 6  # in a step
+_RATE = 1e-3
+_STEEP = 10.0
+_WARM_STEPS = 50
+_UNTITLED = 0.25  # of the questions see passages without their titles
+_UNANSWERED = 0.1  # of the questions have no right passage
+_HELD_QUESTIONS = 100
+_JUDGED = 20  # passages of a held-out question
+_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pairs laid end to end. `ids` and `places` int64 [tokens], `starts` int64 [pairs + 1], `seconds` int64 [pairs]: where, counted from
+    its start, a pair's passage begins. `lists` is the number of pairs of each question and `right` which of them is, or None."""
+
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    lists: tuple[int, ...]
+    right: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Mean reciprocal rank of the right passage: by the logits `alone`, and by the search's score plus a weight times the logit, for
+    several weights (`fused`). And the logits, of all questions one after the other."""
+
+    alone: float
+    fused: dict[float, float]
+    logits: NDArray[np.float32]
+
+
+class Network:
+    """The encoder in torch: the frozen matrices of `bert`, and for each a change of low rank that is learned, with the head."""
+
+    def __init__(self, base: bert.Bert, *, rank: int, seed: int, full: bool = False) -> None:
+        import torch
+
+        maker = torch.Generator().manual_seed(seed)
+        width = base.positions.shape[1]
+        self._heads, self._epsilon = base.heads, base.epsilon
+        self._words = torch.from_numpy(word_vectors(base))
+        self._positions = torch.from_numpy(base.positions.copy())
+        self._norm = _pair(base.norm)
+        self._blocks = [{name: _pair(getattr(block, name)) for name in (*MATRICES, "output_norm", "down_norm")} for block in base.blocks]
+        self.changes: list[dict[str, tuple[Any, Any]]] = []
+        for block in self._blocks:
+            made = {}
+            for name in MATRICES:
+                outputs, inputs = block[name][0].shape
+                down = torch.randn(rank, inputs, generator=maker) / inputs**0.5
+                made[name] = (down.requires_grad_(), torch.zeros(outputs, rank).requires_grad_())
+            self.changes.append(made)
+        # The head begins as the cosine of question and passage, which is what the weights were made for, times _STEEP.
+        self._steep = torch.cat([torch.ones(width), torch.full((width,), _STEEP)])
+        self.head = torch.cat([torch.zeros(width), torch.ones(width)]).requires_grad_()
+        self.bias = torch.tensor([-0.5]).requires_grad_()
+        self.full = [w.requires_grad_() for b in self._blocks for n in MATRICES for w in b[n]] if full else None
+
+    def learned(self) -> Learned:
+        """What was learned so far, as arrays."""
+        blocks = tuple(
+            {name: Change(down.detach().numpy().copy(), up.detach().numpy().copy()) for name, (down, up) in block.items()}
+            for block in self.changes
+        )
+        return Learned(blocks, Head((self.head * self._steep).detach().numpy().copy(), float(self.bias.detach()) * _STEEP))
+
+    def trained(self) -> list[Any]:
+        """Every tensor that learns."""
+        if self.full is not None:
+            return [self.head, self.bias, *self.full]
+        return [self.head, self.bias, *(part for block in self.changes for pair in block.values() for part in pair)]
+
+    def hidden(self, batch: Batch) -> Any:
+        """The last hidden vectors, float32 [tokens, width]."""
+        import torch
+        from torch.nn import functional
+
+        lengths = np.diff(batch.starts)
+        longest = int(lengths.max())
+        places = np.concatenate([np.arange(length) for length in lengths])
+        rows = torch.from_numpy(np.repeat(np.arange(len(lengths)) * longest, lengths) + places)
+        mask = torch.arange(longest)[None] < torch.from_numpy(lengths)[:, None]
+        x = self._normed(self._words[torch.from_numpy(batch.ids)] + self._positions[torch.from_numpy(places)], self._norm)
+        for block, changes in zip(self._blocks, self.changes, strict=True):
+            parts = (self._padded(self._dense(x, block, changes, name), rows, len(lengths), longest) for name in ("query", "key", "value"))
+            mixed = functional.scaled_dot_product_attention(*parts, attn_mask=mask[:, None, None, :])
+            mixed = mixed.transpose(1, 2).reshape(len(lengths) * longest, -1)[rows]
+            x = self._normed(x + self._dense(mixed, block, changes, "output"), block["output_norm"])
+            raised = functional.gelu(self._dense(x, block, changes, "up"))
+            x = self._normed(x + self._dense(raised, block, changes, "down"), block["down_norm"])
+        return x
+
+    def logits(self, batch: Batch) -> Any:
+        """One for each pair, float32 [pairs]."""
+        import torch
+
+        x = self.hidden(batch)
+        firsts = x[torch.from_numpy(batch.starts[:-1])]
+        lengths = np.diff(batch.starts)
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        places = np.arange(len(batch.ids)) - batch.starts[owners]
+        second = places >= batch.seconds[owners]
+        asked, told = (_means(x, owners, chosen, len(lengths)) for chosen in (~second, second))
+        both = torch.nn.functional.normalize(asked, dim=1) * torch.nn.functional.normalize(told, dim=1)
+        return torch.cat([firsts, both], dim=1) @ (self.head * self._steep) + self.bias * _STEEP
+
+    def _dense(self, x: Any, block: dict[str, tuple[Any, Any]], changes: dict[str, tuple[Any, Any]], name: str) -> Any:
+        from torch.nn import functional
+
+        y = functional.linear(x, *block[name])
+        if self.full is not None:
+            return y
+        down, up = changes[name]
+        return y + functional.linear(functional.linear(x, down), up)
+
+    def _padded(self, x: Any, rows: Any, pairs: int, longest: int) -> Any:
+        """[tokens, width] to [pairs, heads, longest, width of a head]."""
+        wide = x.new_zeros(pairs * longest, x.shape[1]).index_copy(0, rows, x)
+        return wide.view(pairs, longest, self._heads, -1).transpose(1, 2)
+
+    def _normed(self, x: Any, norm: tuple[Any, Any]) -> Any:
+        from torch.nn import functional
+
+        return functional.layer_norm(x, (x.shape[-1],), *norm, eps=self._epsilon)
+
+
+def word_vectors(base: bert.Bert) -> NDArray[np.float32]:
+    """The word vectors as float32 [words, width]."""
+    if isinstance(base.words, bert.ByteWords):
+        return base.words.values.astype(np.float32) * base.words.scales
+    raise ValueError("only word vectors of 8 bits are read here")
+
+
+def _pair(part: bert.Dense | bert.Norm) -> tuple[Any, Any]:
+    import torch
+
+    first = part.weight if isinstance(part, bert.Dense) else part.gain
+    return torch.from_numpy(first.copy()), torch.from_numpy(part.bias.copy())
+
+
+def _means(x: Any, owners: NDArray[np.int64], chosen: NDArray[np.bool_], pairs: int) -> Any:
+    import torch
+
+    where = torch.from_numpy(owners[chosen])
+    counts = torch.from_numpy(np.bincount(owners[chosen], minlength=pairs).astype(np.float32))
+    return x.new_zeros(pairs, x.shape[1]).index_add(0, where, x[torch.from_numpy(chosen)]) / counts[:, None]
+
+
+def encode(tokenizer: Any, lists: Sequence[tuple[str, Sequence[str]]], right: Sequence[int | None]) -> Batch:
+    """Questions, each with its passages, as one batch. `tokenizer` must cut pairs at the length wanted."""
+    encoded = [each for question, texts in lists for each in tokenizer.encode_batch([(question, text) for text in texts])]
+    starts = np.cumsum([0, *(len(each.ids) for each in encoded)])
+    return Batch(
+        ids=np.concatenate([np.array(each.ids, np.int64) for each in encoded]),
+        starts=starts.astype(np.int64),
+        seconds=np.array([each.type_ids.index(1) for each in encoded], np.int64),
+        lists=tuple(len(texts) for _, texts in lists),
+        right=tuple(right),
+    )
+
+
+def drawn(lesson: Lesson, groups: Sequence[Group], chance: random.Random) -> tuple[str, list[str], int | None]:
+    """A question with passages to compare: the right one first, the wrong ones rather from the top of what was found."""
+    group = chance.choice(groups)
+    while group.gold is None and chance.random() > _UNANSWERED:
+        group = chance.choice(groups)
+    wrong = [number for number in group.found if number != group.gold]
+    weights = [1 / (at + 5) for at in range(len(wrong))]
+    picked: list[int] = [] if group.gold is None else [group.gold]
+    while len(picked) < _LISTED - 1 and wrong:
+        (number,) = chance.choices(wrong, weights)
+        weights.pop(wrong.index(number))
+        wrong.remove(number)
+        picked.append(number)
+    picked.append(chance.randrange(len(lesson.passages)))
+    untitled = chance.random() < _UNTITLED
+    texts = [lesson.passages[number][1] if untitled else lesson.text(number) for number in picked]
+    return group.question, texts, None if group.gold is None else 0
+
+
+def loss_of(logits: Any, batch: Batch) -> Any:
+    """The mean over questions of the cross-entropy of "none" (logit 0) and the passages of each."""
+    import torch
+
+    wrong_of = []
+    for part, right in zip(torch.split(logits, list(batch.lists)), batch.right, strict=True):
+        wrong_of.append(torch.logsumexp(torch.cat([part.new_zeros(1), part]), 0) - (0 if right is None else part[right]))
+    return torch.stack(wrong_of).mean()
+
+
+def steps_of(lesson: Lesson, tokenizer: Any, steps: int, seed: int) -> Iterator[Batch]:
+    """The batches of a training run: the same for the same seed."""
+    chance = random.Random(seed)
+    groups = [group for group in lesson.groups if not group.held and len(group.found) > 1]
+    for _ in range(steps):
+        picked = [drawn(lesson, groups, chance) for _ in range(_QUESTIONS)]
+        yield encode(tokenizer, [(question, texts) for question, texts, _ in picked], [right for *_, right in picked])
+
+
+def train(network: Network, batches: Iterator[Batch], steps: int, tell: Callable[[int, float], None], *, rate: float = _RATE) -> None:
+    """Adam (Kingma and Ba 2015) with a rate that rises for a few steps and then falls to zero; gradients longer than 1 are cut."""
+    import torch
+
+    optimizer = torch.optim.AdamW(network.trained(), lr=rate, weight_decay=0.01)
+    warm = min(_WARM_STEPS, max(1, steps // 10))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min((at + 1) / warm, max(0.0, (steps - at) / steps)))
+    for at, batch in enumerate(batches):
+        loss = loss_of(network.logits(batch), batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.trained(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        tell(at, float(loss.detach()))
+
+
+def drift(network: Network, base: bert.Bert, batch: Batch, folder: Path) -> float:
+    """The largest difference between an untrained network's hidden vectors and those of the float32 graph of the same weights."""
+    import torch
+
+    path = folder / "float32.onnx"
+    bert.save(base, path, precision="float32")
+    run = _session(path)
+    with torch.no_grad():
+        ours = network.hidden(batch).numpy()
+    pairs = zip(batch.starts[:-1], batch.starts[1:], strict=True)
+    return max(float(np.abs(run(batch.ids[None, start:end]) - ours[start:end]).max()) for start, end in pairs)
+
+
+def judge(score: Callable[[str, Sequence[str]], NDArray[np.float32]], lesson: Lesson, groups: Sequence[Group]) -> Verdict:
+    """How well `score` orders what was found for held-out questions, by itself and added to the search's own scores."""
+    alone, fused, scored = [], [], []
+    for group in groups:
+        if group.gold not in group.found[:_JUDGED]:
+            continue
+        found = group.found[:_JUDGED]
+        right = found.index(group.gold)
+        logits = score(group.question, [lesson.text(number) for number in found])
+        scored.append(logits)
+        alone.append(_reciprocal(logits, right))
+        sums = [np.array(group.scores[:_JUDGED]) + weight * logits for weight in _WEIGHTS]
+        fused.append([_reciprocal(each, right) for each in sums])
+    if not scored:
+        raise ValueError("no held-out question has its passage among those found")
+    means = np.mean(fused, axis=0)
+    return Verdict(float(np.mean(alone)), dict(zip(_WEIGHTS, map(float, means), strict=True)), np.concatenate(scored))
+
+
+def _reciprocal(scores: NDArray[Any], right: int) -> float:
+    return 1.0 / (1 + int((scores > scores[right]).sum()))
+
+
+def _session(path: Path) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda ids: np.asarray(session.run(None, {"input_ids": ids})[0][0])
+
+
+def _rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Spearman's."""
+    return float(np.corrcoef(one.argsort().argsort(), other.argsort().argsort())[0, 1])
+
+
+def main() -> int:
+    """Train, write `reranker.npz`, and say how good it is. Returns 0, or 1 when a gate does not hold."""
+    import torch
+    from tokenizers import Tokenizer
+
+    asked = _arguments()
+    torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    settings = load().settings
+    pulled = ModelStore(settings.models_folder).pull(find(minilm.NAME), offline=settings.offline)
+    base = minilm.read(pulled.paths["model"])
+    tokenizer = Tokenizer.from_file(str(pulled.paths["tokenizer"]))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    lesson = _lesson(asked.data, asked.out, pulled)
+    network = Network(base, rank=RANK, seed=asked.seed)
+    apart = drift(network, base, next(steps_of(lesson, tokenizer, 1, asked.seed)), asked.out)
+    print(f"gate: the network differs from the graph by {apart:.1e}")
+    if apart > 1e-3:
+        return 1
+    began, seen = time.process_time(), []
+
+    def tell(at: int, loss: float) -> None:
+        seen.append(loss)
+        if (at + 1) % 50 == 0 or at + 1 == asked.steps:
+            write_learned(network.learned(), asked.out / "reranker.npz")
+            print(f"step {at + 1}: loss {np.mean(seen[-50:]):.3f}, {time.process_time() - began:.0f} s of CPU", flush=True)
+
+    train(network, steps_of(lesson, tokenizer, asked.steps, asked.seed), asked.steps, tell)
+    return _report(network, base, lesson, tokenizer, pulled, asked.out)
+
+
+def _report(network: Network, base: bert.Bert, lesson: Lesson, tokenizer: Any, pulled: Pulled, out: Path) -> int:
+    """Compare the network with what was exported, on held-out questions."""
+    import torch
+
+    held = [group for group in lesson.groups if group.held and group.gold is not None][:_HELD_QUESTIONS]
+
+    def trained(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return np.asarray(network.logits(encode(tokenizer, [(question, texts)], [None])).numpy())
+
+    learned = read_learned(out / "reranker.npz")
+    bert.save(merged(base, learned), out / "model.onnx")
+    exported = OnnxReranker(out / "model.onnx", pulled.paths["tokenizer"], name="new", max_tokens=MAX_TOKENS, head=learned.head)
+    ours, theirs = judge(trained, lesson, held), judge(exported.logits, lesson, held)
+    agreement = _rank_correlation(ours.logits, theirs.logits)
+    print(f"held out: MRR of the network {ours.alone:.3f}, exported {theirs.alone:.3f}; rank correlation {agreement:.4f}")
+    print("added to the search's scores, by weight:", ", ".join(f"{weight}: {mean:.3f}" for weight, mean in theirs.fused.items()))
+    return 0 if agreement > 0.98 else 1
+
+
+def _lesson(data: Path, out: Path, pulled: Pulled) -> Lesson:
+    """Made once and kept in `out`."""
+    path = out / "lesson.json"
+    if not path.exists():
+        questions, dropped = without_evaluation(read_questions(data), data)
+        print(f"{len(questions)} questions; dropped because an evaluation set has them: {dropped}")
+        graph = out / "embedder.onnx"
+        minilm.convert(pulled.paths["model"], graph)
+        embedder = OnnxEmbedder(graph, pulled.paths["tokenizer"], name=minilm.NAME, max_tokens=minilm.MAX_TOKENS)
+        write_lesson(make_lesson(questions, embedder), path)
+    return read_lesson(path)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m wellread.train.reranker", description="Teach the default reranker.")
+    parser.add_argument("data", type=Path, help="folder with grounded_qa, halueval_qa and the evaluation sets")
+    parser.add_argument("out", type=Path, help="folder for what is made")
+    parser.add_argument("--steps", type=int, default=400, help=f"each looks at {_QUESTIONS} questions")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

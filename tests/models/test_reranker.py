@@ -1,0 +1,212 @@
+"""Rerankers: graphs made by hand, our own weights merged into the real embedder, and files that are something else."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from wellread.errors import ModelError, ModelMissing
+from wellread.models import bert
+from wellread.models.embedder import OnnxEmbedder
+from wellread.models.fake import FakeReranker
+from wellread.models.reranker import (
+    MATRICES,
+    Change,
+    Head,
+    Learned,
+    OnnxReranker,
+    merged,
+    open_reranker,
+    read_learned,
+    write_learned,
+)
+
+_WORDS = ["[UNK]", "[CLS]", "[SEP]", "cat", "dog", "sat", "mat", "what", "where"]
+
+
+def _tokenizer(path: Path) -> None:
+    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(_WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.save(str(path))
+
+
+def _cross_encoder(folder: Path, outputs: int, *, inputs: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")) -> Path:
+    """A graph whose logit is the number of "cat" (3) in the passage, or of tokens in the whole where there are no types, less 1."""
+    folder.mkdir(exist_ok=True)
+    _tokenizer(folder / "tokenizer.json")
+    nodes = [
+        helper.make_node("Equal", ["input_ids", "cat"], ["is_cat"]),
+        helper.make_node("Cast", ["is_cat"], ["cats"], to=TensorProto.FLOAT),
+    ]
+    counted = "cats"
+    if "token_type_ids" in inputs:
+        nodes += [
+            helper.make_node("Cast", ["token_type_ids"], ["types"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["cats", "types"], ["second_cats"]),
+        ]
+        counted = "second_cats"
+    nodes += [
+        helper.make_node("ReduceSum", [counted, "last"], ["sum"], keepdims=1),
+        helper.make_node("Sub", ["sum", "one"], ["less"]),
+        helper.make_node("MatMul", ["less", "spread"], ["logits"]),
+    ]
+    constants = {
+        "cat": np.array([3], np.int64),
+        "last": np.array([1], np.int64),
+        "one": np.array([1], np.float32),
+        "spread": np.array([[1.0] if outputs == 1 else [-0.5, *[0.5] * (outputs - 1)]], np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "pairs",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"]) for name in inputs],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", outputs])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+    return folder
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_folder_of_the_users_is_scored_pair_by_pair(tmp_path: Path, outputs: int) -> None:
+    reranker = open_reranker(_cross_encoder(tmp_path / "my-model", outputs))
+    scores = reranker.score("where cat", ["dog sat", "cat sat", "cat cat mat", ""])
+    assert reranker.name == "my-model"
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp([1, 0, -1, 1])), atol=1e-6)
+    assert reranker.score("where cat", []).shape == (0,)
+
+
+def test_types_are_left_out_where_the_graph_wants_none(tmp_path: Path) -> None:
+    reranker = open_reranker(_cross_encoder(tmp_path, 1, inputs=("input_ids",)))
+    np.testing.assert_allclose(reranker.logits("cat", ["cat dog"]), [1])
+
+
+def test_a_marker_in_a_text_is_text_and_a_long_passage_is_cut(tmp_path: Path) -> None:
+    _cross_encoder(tmp_path, 1)
+    reranker = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="short", max_tokens=8)
+    np.testing.assert_allclose(reranker.logits("what", ["[SEP] cat"]), [0])  # "[", "SEP", "]", cat: eight tokens with the markers
+    assert reranker.truncated == 0
+    np.testing.assert_allclose(reranker.logits("what", ["cat " * 9]), [3])
+    assert reranker.truncated == 1
+
+
+def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing) as missing:
+        open_reranker(tmp_path)
+    assert missing.value.hint
+    _cross_encoder(tmp_path / "many", 5)
+    with pytest.raises(ModelError, match="not a graph that scores pairs"):
+        open_reranker(tmp_path / "many")
+    _cross_encoder(tmp_path / "strange", 1, inputs=("input_ids", "pixels"))
+    with pytest.raises(ModelError, match="not a graph that scores pairs"):
+        open_reranker(tmp_path / "strange")
+    good = _cross_encoder(tmp_path / "broken", 1)
+    (good / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        open_reranker(good)
+    (good / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match="not a tokenizer"):
+        open_reranker(good)
+
+
+@given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
+def test_the_fake_scores_within_bounds_and_itself_best(query: str, texts: list[str]) -> None:
+    scores = FakeReranker().score(query, [*texts, query])
+    assert scores.dtype == np.float32
+    assert scores.shape == (len(texts) + 1,)
+    assert ((scores >= 0) & (scores <= scores[-1])).all()
+
+
+def _bert(chance: np.random.Generator, *, blocks: int = 2, width: int = 16) -> bert.Bert:
+    def dense(outputs: int, inputs: int) -> bert.Dense:
+        return bert.Dense(*(chance.normal(0, 0.2, shape).astype(np.float32) for shape in ((outputs, inputs), (outputs,))))
+
+    def norm() -> bert.Norm:
+        return bert.Norm(np.ones(width, np.float32), np.zeros(width, np.float32))
+
+    return bert.Bert(
+        words=bert.ByteWords(chance.integers(-127, 127, (len(_WORDS), width), np.int8), np.full((len(_WORDS), 1), 0.01, np.float32)),
+        positions=chance.normal(0, 0.1, (32, width)).astype(np.float32),
+        norm=norm(),
+        blocks=tuple(
+            bert.Block(
+                **{name: dense(width, width) for name in ("query", "key", "value", "output")},
+                output_norm=norm(),
+                up=dense(4 * width, width),
+                down=dense(width, 4 * width),
+                down_norm=norm(),
+            )
+            for _ in range(blocks)
+        ),
+        heads=2,
+        epsilon=1e-12,
+    )
+
+
+def _learned(base: bert.Bert, chance: np.random.Generator, *, size: float, rank: int = 3) -> Learned:
+    def change(dense: Any) -> Change:
+        outputs, inputs = dense.weight.shape
+        parts = (chance.normal(0, size, shape).astype(np.float16).astype(np.float32) for shape in ((rank, inputs), (outputs, rank)))
+        return Change(*parts)
+
+    width = base.positions.shape[1]
+    head = Head(chance.normal(0, 1, 2 * width).astype(np.float32), -0.25)
+    return Learned(tuple({name: change(getattr(block, name)) for name in MATRICES} for block in base.blocks), head)
+
+
+def test_changes_come_back_as_they_were_kept_and_are_added_to_the_weights(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    base = _bert(chance)
+    learned = _learned(base, chance, size=0.3)
+    write_learned(learned, tmp_path / "new.npz")
+    back = read_learned(tmp_path / "new.npz")
+    first, again = merged(base, learned), merged(base, back)
+    for old, one, two in zip(base.blocks, first.blocks, again.blocks, strict=True):
+        for name in MATRICES:
+            np.testing.assert_array_equal(getattr(one, name).weight, getattr(two, name).weight)
+            np.testing.assert_array_equal(getattr(one, name).bias, getattr(old, name).bias)
+            assert np.abs(getattr(one, name).weight - getattr(old, name).weight).max() > 0.1
+    assert back.head.bias == learned.head.bias
+    np.testing.assert_array_equal(back.head.weight, learned.head.weight)
+    (tmp_path / "new.npz").write_bytes((tmp_path / "new.npz").read_bytes()[:500])
+    with pytest.raises(ModelError, match="does not hold"):
+        read_learned(tmp_path / "new.npz")
+
+
+def test_a_head_scores_the_hidden_vectors_of_the_pair(tmp_path: Path) -> None:
+    chance = np.random.default_rng(4)
+    base = _bert(chance)
+    bert.save(base, tmp_path / "model.onnx", precision="float32")
+    _tokenizer(tmp_path / "tokenizer.json")
+    head = _learned(base, chance, size=0.1).head
+    reranker = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="own", max_tokens=16, head=head)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    for ids, second, query, text in (([1, 7, 3, 2, 4, 5, 2], 4, "what cat", "dog sat"), ([1, 7, 2, 2], 3, "what", "")):
+        hidden = session.run(None, {"input_ids": np.array([ids])})[0][0]
+        asked, told = hidden[:second].mean(0), hidden[second:].mean(0)
+        cosines = asked * told / np.linalg.norm(asked) / np.linalg.norm(told)
+        expected = hidden[0] @ head.weight[:16] + cosines @ head.weight[16:] + head.bias
+        np.testing.assert_allclose(reranker.logits(query, [text]), [expected], rtol=1e-4)
+    assert OnnxEmbedder(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="same", max_tokens=16).dimensions == 16
+
+
+def _member(package: str, path: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"the package {package} with the weights is not installed")
+    return Path(spec.submodule_search_locations[0]) / path
