@@ -13,8 +13,9 @@ from wellread.index.index import Index, open_index
 from wellread.index.within import Within
 from wellread.library import Library
 from wellread.models.base import Embedder
-from wellread.models.fake import FakeReranker
+from wellread.models.fake import FakeReranker, ScriptedChat
 from wellread.recipe import Recipe
+from wellread.retrieve.find import find
 from wellread.retrieve.search import retrieve
 from wellread.types import Hit
 
@@ -115,10 +116,24 @@ def test_marginal_relevance_prefers_what_is_new(library: Library) -> None:
 
 def test_a_reranker_reads_the_best_again(library: Library) -> None:
     plain = found(library, "Aphids young shoots roses")
-    hits = retrieve("Aphids young shoots", index(library), embedder(library), recipe=Recipe(rerank=3), reranker=FakeReranker())
+    recipe = Recipe(rerank=3)
+    hits = find("Aphids young shoots", index(library), embedder(library), recipe=recipe, reranker=FakeReranker()).hits
     assert all("rerank" in hit.why for hit in hits[:3]) and all("rerank" not in hit.why for hit in hits[3:])
     assert "Aphids" in hits[0].chunk.text
     assert len(hits) == len(plain)
+
+
+def test_other_wordings_are_searched_for_too(library: Library) -> None:
+    model = ScriptedChat(["1. When should beans be sown in the ground?\n2. In which month are beans put into the ground?"])
+    got = find("When are beans put into the ground?", index(library), embedder(library), recipe=Recipe(expand="multi"), model=model)
+    assert len(got.queries) > 1 and got.note is None
+    assert any("Sow beans" in hit.chunk.text for hit in got.hits[:2])
+
+
+def test_what_could_not_be_done_is_said(library: Library) -> None:
+    got = find("When to sow beans?", index(library), embedder(library), recipe=Recipe(expand="hyde", rerank=5))
+    assert got.hits == found(library, "When to sow beans?")
+    assert got.note is not None and "chat model" in got.note and "reranker" in got.note
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def answer(
         raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
     run = _Run(question, hits, embedder, options, recorder)
     with recorder.step("select") as data:
-        selection = select(question, hits, store, embedder)
+        selection = select(question, hits, store, embedder, widen=options.recipe.widen)
         data |= {
             "sentences": len(selection.found),
             "coverage": selection.coverage,

@@ -13,7 +13,7 @@ from typing import NoReturn
 from wellread.errors import UsageError, suggest
 
 SETTINGS = (
-    "library", "model", "base_url", "engine", "threads", "context_window", "embedder", "offline", "jobs", "private_addresses",
+    "library", "model", "base_url", "engine", "threads", "context_window", "embedder", "reranker", "offline", "jobs", "private_addresses",
 )  # fmt: skip
 """Settings that every command takes as options of the same name."""
 
@@ -37,10 +37,21 @@ class Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments of one command. Raises `UsageError` for what cannot be understood."""
-    parsed, unknown = _parser().parse_known_args(arguments)
+    parsed, unknown = _parser().parse_known_args(_with_filter(arguments))
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return parsed
+
+
+def _with_filter(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a filter that begins with a minus, as `-tag:draft` does, joined to its option: argparse takes it for another."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--filter" and re.match(r"-[^-].*[:<>=]", argument, re.DOTALL):
+            joined[-1] = f"--filter={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _parser() -> Parser:
@@ -86,6 +97,7 @@ def _parser() -> Parser:
         "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="search these files instead of a library"
     )
     _filter_argument(search)
+    _recipe_arguments(search)
     search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
     _chat_arguments(_command(commands, "chat", "ask one question after another"))
     trace = _command(commands, "trace", "show how an answer came about")
@@ -140,10 +152,21 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, text: str)
     settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
     settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
     settings.add_argument("--embedder", metavar="NAME", help='"auto", "all-minilm" or "multilingual-e5-small"')
+    settings.add_argument("--reranker", metavar="FOLDER", help='"auto", "none" or the folder of a cross-encoder (model.onnx)')
     settings.add_argument("--jobs", type=int, metavar="N", help="files read at the same time")
     settings.add_argument("--private-addresses", action="store_true", default=None, help="fetch pages from this machine and network too")
     settings.add_argument("--offline", action="store_true", default=None, help="never touch the network")
     return parser
+
+
+def _recipe_arguments(parser: Parser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("how passages are found")
+    group.add_argument("--by", default="hybrid", metavar="WAY", help='"hybrid" (default), "keyword", "dense" or "rrf"')
+    group.add_argument("--min-relevance", type=float, default=0.0, metavar="P", help="leave out what is less relevant, 0 to 1")
+    group.add_argument("--mmr", type=float, metavar="SHARE", help="variety: what relevance counts against it, 0 to 1")
+    group.add_argument("--rerank", type=int, default=0, metavar="N", help="let a reranker read the best N again")
+    group.add_argument("--expand", default="none", metavar="HOW", help='"rewrite", "multi", "hyde", "decompose" or "stepback"')
+    return group
 
 
 def _filter_argument(parser: Parser) -> None:
@@ -162,6 +185,9 @@ def _chat_arguments(parser: Parser) -> None:
         "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
     )
     _filter_argument(parser)
+    _recipe_arguments(parser).add_argument(
+        "--widen", default="none", metavar="HOW", help='read more than what was found: "sentences", "neighbours", "parent" or "section"'
+    )
     parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
     parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
     parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")

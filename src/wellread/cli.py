@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wellread.library import Library
     from wellread.options import Options
     from wellread.parts import Parts
+    from wellread.recipe import Recipe
     from wellread.sync import SyncReport
     from wellread.terminal import Screen
 
@@ -249,11 +250,15 @@ def _search(arguments: argparse.Namespace) -> int:
     if arguments.limit < 1:
         raise UsageError(f"--limit must be at least 1, not {arguments.limit}.", hint="leave it out to see 8")
     _check_filter(arguments.filter)
+    recipe = _recipe(arguments)
     screen = Screen()
     with _parts(arguments, screen) as parts:
         library, report = _opened(arguments, parts, screen)
         with library:
-            hits = library.search(arguments.query, limit=arguments.limit, filter=arguments.filter)
+            got = library.find(arguments.query, limit=arguments.limit, filter=arguments.filter, recipe=recipe)
+            hits = got.hits
+            if got.note:
+                screen.say(f"Note: {got.note}.")
             barred = not hits and arguments.filter is not None and _say_why(library, arguments.filter, screen)
     if arguments.json:
         _print_json([hit_json(hit) for hit in hits])
@@ -315,7 +320,20 @@ def _options(arguments: argparse.Namespace) -> Options:
     from wellread.options import Options
 
     _check_filter(arguments.filter)
-    return Options(mode=arguments.mode, strict=arguments.strict, filter=arguments.filter)
+    return Options(mode=arguments.mode, strict=arguments.strict, filter=arguments.filter, recipe=_recipe(arguments))
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    from wellread.recipe import Recipe
+
+    return Recipe(
+        by=arguments.by,
+        min_relevance=arguments.min_relevance,
+        mmr=arguments.mmr,
+        rerank=arguments.rerank,
+        expand=arguments.expand,
+        widen=getattr(arguments, "widen", "none"),
+    )
 
 
 def _check_filter(filter: str | None) -> None:

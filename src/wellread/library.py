@@ -23,15 +23,17 @@ from wellread.index.store import Store
 from wellread.index.tags import tag_names
 from wellread.index.unmatched import nothing_matches
 from wellread.index.within import Within
-from wellread.models.base import Embedder
+from wellread.models.base import ChatModel, Embedder
 from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
 from wellread.places import SUFFIX, check_source, folder_of, source_path
 from wellread.read.limits import MEGABYTE, Limits
 from wellread.read.rects import Rect, rects
+from wellread.recipe import Recipe
 from wellread.record import trace_json
 from wellread.reindex import Reindex, reindexing
-from wellread.retrieve.search import retrieve
+from wellread.removal import remove
+from wellread.retrieve.find import Found, find
 from wellread.sync import SyncReport, sync
 from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress
@@ -167,46 +169,12 @@ class Library:
             yield report
 
     def remove(self, what: str) -> int:
-        """Remove a document by its path, the beginning of its id, or the folder it lies in. Returns how many documents went.
+        """Remove a document by its path or address, the beginning of its id, or the folder it lies in. Returns how many documents went.
 
         What lies in a folder that is followed stays away at later syncs, until it is added again by name.
         """
-        if not what.strip():
-            raise UsageError("nothing to remove.", hint="name a path, a folder or an id; see `wellread list`")
-        if is_address(what):
-            return self._remove_site(canonical(what))
-        path = source_path(what)
         with self._writing():
-            sources = self.store.sources()
-            paths = [source for source in sources if Path(source).is_relative_to(path)]
-            roots = [root for root in self.store.roots() if not is_address(root) and Path(root).is_relative_to(path)]
-            failures = [failure for failure in self.store.failures() if Path(failure).is_relative_to(path)]
-            named = [str(path)]
-            if not (paths or roots or failures) and len(what) >= 6:
-                named = paths = [source.path for source in sources.values() if source.document.startswith(what)]
-            if not (paths or roots or failures):
-                raise UsageError(f"nothing in {self.folder} is called {what}.", hint="see `wellread list`")
-            for root in roots:
-                self.store.remove_root(root)
-            followed = [Path(root) for root in self.store.roots() if not is_address(root)]
-            out = [one for one in named if any(Path(one).is_relative_to(root) for root in followed)]
-            self.store.set_excluded(out, excluded=True)
-            self.store.forget_failures(failures)
-            self.store.tags.forget(named)
-            gone = self.store.unlink(paths)
-            self.store.forget_traces()
-            self._catch_up()
-        return gone
-
-    def _remove_site(self, url: str) -> int:
-        """Remove a page of the web, or everything that a site map led to."""
-        with self._writing():
-            pages = [page.url for page in self.store.web_pages().values() if url in (page.url, page.root)]
-            if not pages and url not in self.store.roots():
-                raise UsageError(f"nothing in {self.folder} is called {url}.", hint="see `wellread list`")
-            self.store.remove_root(url)
-            self.store.tags.forget([url])
-            gone = self.store.unlink(pages)
+            gone = remove(self.store, what)
             self.store.forget_traces()
             self._catch_up()
         return gone
@@ -231,8 +199,12 @@ class Library:
 
     # --- questions
 
-    def search(self, query: str, *, limit: int = 8, filter: str | Filter | None = None) -> list[Hit]:
+    def search(self, query: str, *, limit: int = 8, filter: str | Filter | None = None, recipe: Recipe = Recipe()) -> list[Hit]:
         """The chunks that best match a query, best first, each with the reason for its place; with a filter, of those it lets through."""
+        return self.find(query, limit=limit, filter=filter, recipe=recipe).hits
+
+    def find(self, query: str, *, limit: int = 8, filter: str | Filter | None = None, recipe: Recipe = Recipe()) -> Found:
+        """`search`, with the queries that were searched for and a note on what could not be done."""
         if limit < 1:
             raise UsageError(f"{limit} passages cannot be found.", hint="limit begins at 1")
         if not query.strip():
@@ -242,8 +214,9 @@ class Library:
         with self._searching() as found:
             within = self._within(filter)
             if found is None or (within is not None and not within.count):
-                return []
-            return retrieve(query, found[0], found[1], limit=limit, within=within)
+                return Found([], ())
+            model = self._model_for(recipe)
+            return find(query, *found, recipe=recipe, limit=limit, within=within, model=model, reranker=self.parts.reranker(recipe))
 
     def ask(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Answer:
         """Answer a question from the documents; every sentence is checked against the words it rests on."""
@@ -268,17 +241,26 @@ class Library:
                 index, embedder = found
                 within = self._within(filter)
                 barred = filter is not None and within is not None and not within.count
-                hits = [] if barred else retrieve(asked, index, embedder, within=within)
+                recipe = options.recipe
+                model, reranker = self._model_for(recipe), self.parts.reranker(recipe)
+                got = (
+                    Found([], ()) if barred else find(asked, index, embedder, recipe=recipe, within=within, model=model, reranker=reranker)
+                )
+                hits = got.hits
             if filter is not None:
                 data["filter"] = str(filter)
             data |= {
                 "library_change": self.store.change,
                 "query": asked,
+                "queries": [query.text for query in got.queries],
+                "recipe": dataclasses.asdict(recipe),
                 "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits],
             }
         for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
             if isinstance(piece, Answer):
-                piece = dataclasses.replace(piece, question=question, notes=(*piece.notes, *_language_note(piece, embedder)))
+                piece = dataclasses.replace(
+                    piece, question=question, notes=(*piece.notes, *([got.note] if got.note else []), *_language_note(piece, embedder))
+                )
                 if filter is not None and barred:
                     why = nothing_matches(filter, self.store)
                     piece = dataclasses.replace(piece, refusal_reason=why.message.rstrip("."), notes=(why.hint or "",))
@@ -302,6 +284,11 @@ class Library:
         return found
 
     # --- inside
+
+    def _model_for(self, recipe: Recipe) -> ChatModel | None:
+        """The chat model that writes other wordings, where some are wanted."""
+        writer = None if recipe.expand == "none" else self.parts.writer()
+        return None if writer is None else writer.model
 
     def _within(self, filter: str | Filter | None) -> Within | None:
         """What a filter lets through as the library is now; the last few are kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wellread.errors import UsageError, suggest
+from wellread.recipe import Recipe
 
 MODES = ("auto", "compact", "extract")
 
@@ -19,6 +20,7 @@ class Options:
     strict: in "compact", drop sentences that nothing supports instead of marking them.
     evidence_tokens: how much of what was found the model is shown, in tokens; None for what suits the model.
     filter: answer only from what this filter lets through, such as "type:pdf date>=2024" (see docs/filters.md).
+    recipe: how passages are found, and how much is read around them.
     min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
     """
 
@@ -28,6 +30,7 @@ class Options:
     evidence_tokens: int | None = None
     min_strength: float = 0.45
     filter: str | None = None
+    recipe: Recipe = Recipe()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -7,11 +7,12 @@ import os
 
 from wellread.config import Settings
 from wellread.errors import UsageError, suggest
-from wellread.models.base import ChatModel, Embedder, Writer
+from wellread.models.base import ChatModel, Embedder, Reranker, Writer
 from wellread.models.catalog import Entry, canonical, find
 from wellread.models.classic.names import SHOWN, classic_name, open_classic
 from wellread.models.files import ModelStore, Pulled
 from wellread.places import expanded
+from wellread.recipe import Recipe
 from wellread.types import Progress
 
 ENGLISH_EMBEDDER = "all-minilm"
@@ -41,6 +42,7 @@ class Parts:
         self._store = ModelStore(settings.models_folder)
         self._given = embedder
         self._embedders: dict[str, Embedder] = {}
+        self._reranker: Reranker | None = None
         self._writer = None if chat is None else Writer(chat)
 
     def __enter__(self) -> Parts:
@@ -82,7 +84,24 @@ class Parts:
             self._writer = self._load_chat(self.settings.model)
         return self._writer
 
+    def reranker(self, recipe: Recipe) -> Reranker | None:
+        """What reads the best hits again, or None where none is wanted."""
+        if not recipe.rerank or self.settings.reranker == "none":
+            return None
+        if self._reranker is None:
+            self._reranker = self._load_reranker()
+        return self._reranker
+
     # --- inside
+
+    def _load_reranker(self) -> Reranker:
+        from wellread.models.reranker import default_reranker, open_reranker
+
+        if self.settings.reranker != "auto":
+            return open_reranker(expanded(self.settings.reranker), threads=self._threads())
+        pulled = self._pulled(find(ENGLISH_EMBEDDER))
+        folder = self._store.derived(pulled, "reranker")
+        return default_reranker(pulled.paths["model"], pulled.paths["tokenizer"], folder, threads=self._threads())
 
     def _pulled(self, entry: Entry) -> Pulled:
         return self._store.pull(entry, self._progress, offline=self.settings.offline)

@@ -11,10 +11,31 @@ _ANSWER = "Answer the question from the text. Be brief."
 STOP = ("\nQuestion:",)
 """Where a model that goes on to ask itself the next question is stopped."""
 
-_STANDALONE = "Rewrite the last question so that it can be understood without the conversation. Reply with the question only."
-
 _Shown = tuple[str, tuple[tuple[str, str], ...]]
 """An instruction, and examples of a question and the reply to it: without examples, models of 135M parameters answer instead."""
+
+_STANDALONE: dict[bool, _Shown] = {
+    False: (
+        "Rewrite the last question so that it can be understood without the conversation. Do not answer it.",
+        (
+            (
+                "Q: How large is Lake Geneva?\nA: It covers 580 square kilometres.\n\nLast question: How deep is it?",
+                "How deep is Lake Geneva?",
+            ),
+            (
+                "Q: Who wrote the maintenance plan?\nA: Maria Keller wrote it.\n\nLast question: When did she join the company?",
+                "When did Maria Keller join the company?",
+            ),
+        ),
+    ),
+    True: (
+        "改写最后一个问题，使它不看对话也能看懂。不要回答。",
+        (
+            ("Q: 日内瓦湖有多大？\nA: 面积约580平方公里。\n\nLast question: 它有多深？", "日内瓦湖有多深？"),
+            ("Q: 维修计划是谁写的？\nA: 维修计划是王芳写的。\n\nLast question: 她什么时候加入公司的？", "王芳什么时候加入公司的？"),
+        ),
+    ),
+}
 
 _EXPANSIONS: dict[tuple[str, bool], _Shown] = {
     ("rewrite", False): (
@@ -134,10 +155,10 @@ def answer_prompt(question: str, sources: Sequence[str]) -> list[Message]:
     return [Message("system", _ANSWER), Message("user", "\n".join(sources) + f"\n\nQuestion: {question}")]
 
 
-def standalone_prompt(question: str, history: Sequence[tuple[str, str]]) -> list[Message]:
+def standalone_prompt(question: str, history: Sequence[tuple[str, str]], *, chinese: bool) -> list[Message]:
     """Ask for a follow-up question to be made complete, given (question, answer) turns."""
     turns = "\n".join(f"Q: {asked}\nA: {answered}" for asked, answered in history)
-    return [Message("system", _STANDALONE), Message("user", f"{turns}\n\nLast question: {question}")]
+    return _prompt(_STANDALONE[chinese], f"{turns}\n\nLast question: {question}")
 
 
 def expansion_prompt(question: str, method: str, *, chinese: bool) -> list[Message]:
@@ -146,9 +167,13 @@ def expansion_prompt(question: str, method: str, *, chinese: bool) -> list[Messa
     Rewriting: Ma et al. 2023, arXiv:2305.14283. Hypothetical passages: Gao et al. 2022, arXiv:2212.10496. Parts: Press et al. 2022,
     arXiv:2210.03350. Step back: Zheng et al. 2023, arXiv:2310.06117, whose two examples are these.
     """
-    instruction, examples = _EXPANSIONS[method, chinese]
-    turns = [turn for asked, reply in examples for turn in (Message("user", asked), Message("assistant", reply))]
-    return [Message("system", instruction), *turns, Message("user", question)]
+    return _prompt(_EXPANSIONS[method, chinese], question)
+
+
+def _prompt(shown: _Shown, asked: str) -> list[Message]:
+    instruction, examples = shown
+    turns = [turn for example, reply in examples for turn in (Message("user", example), Message("assistant", reply))]
+    return [Message("system", instruction), *turns, Message("user", asked)]
 
 
 def refusal(question_is_chinese: bool) -> str:

@@ -20,8 +20,8 @@ def test_an_interval_is_that_of_the_normal_law_where_there_are_many_questions() 
 
 def test_intervals_hold_the_truth_as_often_as_they_claim() -> None:
     rng = np.random.default_rng(2)
-    found = [estimate(rng.binomial(1, 0.3, 100).astype(float)) for _ in range(100)]
-    assert 88 <= sum(one.low <= 0.3 <= one.high for one in found) <= 99
+    found = [estimate(rng.binomial(1, 0.3, 100).astype(float)) for _ in range(60)]
+    assert 52 <= sum(one.low <= 0.3 <= one.high for one in found) <= 59
 
 
 def test_a_p_value_is_that_of_all_exchanges() -> None:
@@ -45,8 +45,8 @@ def test_equals_do_not_differ_and_a_pair_can_be_turned_around() -> None:
 
 def test_chance_is_called_significant_about_one_time_in_twenty() -> None:
     rng = np.random.default_rng(6)
-    found = [difference(rng.normal(0, 1, 40), rng.normal(0, 1, 40)).significant for _ in range(100)]
-    assert sum(found) <= 12
+    found = [difference(rng.normal(0, 1, 40), rng.normal(0, 1, 40)).significant for _ in range(60)]
+    assert sum(found) <= 8
 
 
 def test_scores_of_other_questions_cannot_be_compared() -> None:

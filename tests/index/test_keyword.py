@@ -358,3 +358,38 @@ def test_what_another_process_wrote_is_seen(store: Store, put: Put, folder: Path
     one.catch_up(store)
     other.catch_up(store)
     assert len(other.search("zebra", limit=5).scores) == 2
+
+
+def test_an_entry_can_be_the_chunks_that_follow_one_another(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    """Words of neighbours are found together, through updates that leave fewer chunks or none."""
+
+    def level_in_fours() -> KeywordIndex:
+        index = KeywordIndex(folder, bits=2)
+        index.catch_up(store)
+        fours: dict[int, list[str]] = {}
+        for row in store.index_rows(0):
+            fours.setdefault(row.chunk >> 2, ["t"]).extend(row.text.split())
+        assert held(folder) == sorted(fours)
+        for query in (["w1"], ["w2", "w7"], ["x0", "y4"]):
+            expected = bm25(fours, query) if fours else {}
+            assert index.search(" ".join(query), limit=100).scores.keys() == expected.keys()
+            anew = KeywordIndex(tmp_path / f"anew{store.change}", bits=2)
+            anew.catch_up(store)
+            assert anew.search(" ".join(query), limit=100).scores == pytest.approx(expected, rel=1e-4)
+        return index
+
+    def lines(letter: str, count: int) -> str:
+        return "\n\n".join(f"{letter}{number} and w{number % 3}" for number in range(count))
+
+    put(store, "/a", lines("x", 9), title="t", chunk_chars=12)
+    put(store, "/b", lines("y", 5), title="t", chunk_chars=12)
+    index = level_in_fours()
+    (both,) = index.search("x0", limit=5).scores
+    assert both in index.search("x3", limit=5).scores
+    assert both not in index.search("x4", limit=5).scores
+    put(store, "/a", lines("x", 2), title="t", chunk_chars=12)
+    level_in_fours()
+    store.unlink(["/b"])
+    level_in_fours()
+    store.unlink(["/a"])
+    level_in_fours()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wellread.doctor import examine
 from wellread.errors import LibraryTooNew
 from wellread.index.migrations import _STEPS, SCHEMA_VERSION
+from wellread.index.salvage import salvage
 from wellread.index.store import Store
 from wellread.library import Library
 from wellread.models.fake import HashEmbedder
@@ -61,6 +64,83 @@ def test_a_library_of_an_earlier_version_goes_on(
         assert db.execute("pragma user_version").fetchone() == (1,)
         assert db.execute("select count(*) from documents").fetchone() == (2,)
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_library_of_schema_2_learns_where_its_chunks_are(
+    tmp_path: Path, open_library: Callable[..., Library], check_library: Callable[[Library], None]
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, text in TEXTS.items():
+        (files / name).write_text(text)
+        os.utime(files / name, ns=(0, DAY_NS))
+    path = tmp_path / "test.wellread" / "library.db"
+    with open_library("test") as library:
+        library.add(files)
+        new = rows(path)
+    back_to_schema_2(path)
+    before = rows(path)
+    with open_library("test") as library:
+        assert examine(library.folder) == []
+        report = library.sync()
+        assert (report.unchanged, report.changed) == (2, False)
+        assert [(listed.date, listed.tags) for listed in library.documents()] == [("2024-02-29", ())] * 2
+        assert [hit.title for hit in library.search("solar panels", filter="date:2024-02-29 title:solar")] == ["solar.txt"]
+        check_library(library)
+    after = rows(path)
+    assert after == new  # as if it had been made today, checksums included
+    assert {table: held for table, held in after.items() if table not in ("documents", "tags")} == {
+        table: held for table, held in before.items() if table != "documents"
+    }
+    with closing(sqlite3.connect(path.with_name("library.schema2.db"))) as db:
+        assert db.execute("pragma user_version").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_what_is_saved_of_a_library_knows_where_its_chunks_are(older: bool, tmp_path: Path, open_library: Callable[..., Library]) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, text in TEXTS.items():
+        (files / name).write_text(text)
+    path = tmp_path / "test.wellread" / "library.db"
+    with open_library("test") as library:
+        library.add(files, tags=["finance"])
+    whole = rows(path)
+    if older:
+        back_to_schema_2(path)
+    assert salvage(path, lambda what, done, total: None).lost == ()
+    saved = rows(path)
+    noted = [[row[:5] + row[6:] for row in held["documents"]] for held in (saved, whole)]  # all but the number of the change
+    assert noted[0] == noted[1]
+    assert saved["tags"] == ([] if older else [(str(files), "finance")])
+    with open_library("test") as library:
+        assert [hit.title for hit in library.search("solar", filter="title:solar")] == ["solar.txt"]
+        assert examine(library.folder) == []
+
+
+DAY_NS = 1_709_251_199 * 10**9  # the last second of 29 February 2024
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table of a database with its rows."""
+    with closing(sqlite3.connect(path)) as db:
+        tables = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' and name != 'sqlite_sequence'")]
+        return {table: sorted(db.execute(f"select * from {table}").fetchall(), key=repr) for table in tables}
+
+
+def back_to_schema_2(path: Path) -> None:
+    """Undo the third step."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in (
+            "create index chunks_document on chunks (document)",
+            "drop index chunks_page",
+            "create index sources_document on sources (document)",
+            "drop index sources_modified",
+            "drop table tags",
+            *(f"alter table documents drop column {name}" for name in ("date", "first_chunk", "chunk_count")),
+            "pragma user_version = 2",
+        ):
+            db.execute(statement)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from wellread.errors import LibraryError, LibraryLocked, LibraryTooNew
+from wellread.index.check import document_faults
 from wellread.index.migrations import SCHEMA_VERSION
 from wellread.index.rows import Failure, Source
 from wellread.index.store import Store
@@ -59,6 +60,40 @@ def test_warnings_and_listings(store: Store) -> None:
     assert (listed.title, listed.chars, listed.pages, listed.chunks) == ("A", 10, 0, 1)
     assert listed.sources == ("/0", "/a")
     assert listed.warnings == store.document(document.id).warnings == document.warnings
+
+
+def test_a_document_knows_its_chunks_whatever_befalls_it(store: Store, put: Put) -> None:
+    def noted() -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(store.path)) as db:
+            return db.execute(
+                "select first_chunk is (select min(id) from chunks where document = d.id),"
+                " chunk_count = (select count(*) from chunks where document = d.id) from documents d"
+            ).fetchall()
+
+    document = put(store, "/a", " ".join(f"Sentence number {number}." for number in range(60)), chunk_chars=60)
+    put(store, "/b", "Other.")
+    assert noted() == [(1, 1)] * 2
+    put(store, "/a", document.text, chunk_chars=500)
+    assert noted() == [(1, 1)] * 2
+    store.put(document, [], np.ones((0, 3), np.float32), Source("/a", document.id, 1, 1))
+    assert noted() == [(1, 1)] * 2
+    assert [listed.chunks for listed in store.documents()] == [0, 1]
+
+
+def test_a_date_is_kept_and_guarded(store: Store, put: Put) -> None:
+    document = replace(put(store, "/a", "One text."), date="2024-02-29")
+    vectors = np.full((1, 3), 1 / np.sqrt(3), np.float32)
+    store.put(document, [Span(0, 9)], vectors, Source("/a", document.id, 1, 1))
+    assert store.document(document.id) == document
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        assert list(document_faults(db, document.id, 6)) == []
+        for day in ("'2024-02-28'", "null"):
+            db.execute(f"update documents set date = {day}")
+            assert list(document_faults(db, document.id, 6)) == ["its places, chunks or vectors do not have their checksum"]
+        db.execute("update documents set date = '2024-02-29', first_chunk = first_chunk + 1")
+        assert list(document_faults(db, document.id, 6)) == ["its chunks are not where its row says"]
+        db.execute("update documents set first_chunk = null")
+        assert list(document_faults(db, document.id, 6)) == ["its chunks are not where its row says"]
 
 
 def test_chunks_are_spans_and_know_their_neighbours(store: Store, put: Put) -> None:

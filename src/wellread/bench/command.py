@@ -39,6 +39,8 @@ _EMBEDDERS = ("tfidf", "ngram-hash", "word2vec", "doc2vec", "all-minilm", "multi
 def bench(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the bench that `arguments.bench` names."""
     screen = Screen()
+    if "queries" in arguments and arguments.queries is not None and arguments.queries < 1:
+        raise UsageError(f"--queries must be at least 1, not {arguments.queries}.", hint="leave it out to ask all of them")
     if "plot" in arguments and arguments.plot:
         check(expanded(arguments.plot))
     with Parts(settings, progress=screen.progress) as parts:
@@ -60,9 +62,10 @@ def _measured(collection: Collection, methods: Sequence[By], parts: Parts, scree
 
 def _each(arguments: argparse.Namespace, screen: Screen, measured: Callable[[Collection], Measured]) -> int:
     """Measure one collection after another, show each when it is done, and those that are done when Ctrl-C comes."""
-    if arguments.queries is not None and arguments.queries < 1:
-        raise UsageError(f"--queries must be at least 1, not {arguments.queries}.", hint="leave it out to ask all of them")
     collections = [read_collection(expanded(folder)) for folder in arguments.folders]
+    names = [collection.name for collection in collections]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two collections are called {twice}.", hint="give their folders different names")
     done: list[Measured] = []
     code = OK
     try:
@@ -99,7 +102,9 @@ def _compare(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> int
 def _peers(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> int:
     root = expanded(arguments.peers_root)
     found = peers.check_root(root)
-    if arguments.scale:
+    if arguments.scale is not None:
+        if arguments.folders or arguments.plot:
+            raise UsageError("--scale takes no collection and draws nothing.", hint="see `wellread bench scale --help`")
         return _peers_scale(arguments, [peer for peer in found if peer in peers.SCALED], root, screen)
     if not arguments.folders:
         raise UsageError("there is no collection to compare on.", hint="name a folder, or compare by size with --scale N")

@@ -22,7 +22,9 @@ import numpy as np
 from wellread.bench.synthetic import DIMENSIONS, Passages, Question, Synthetic
 from wellread.index.filters import parse_filter
 from wellread.index.index import Index, open_index
+from wellread.index.keyword import KeywordIndex
 from wellread.index.store import Store
+from wellread.index.vector import VectorIndex
 from wellread.index.within import Within
 from wellread.retrieve.search import retrieve
 from wellread.types import Progress
@@ -187,7 +189,8 @@ class _Growing:
 
     def _catch_up(self, spent: dict[str, float]) -> None:
         index = self._index
-        for name, part in zip(PARTS[1:], (index.keyword, index.passages, index.vector), strict=True):
+        parts: dict[str, KeywordIndex | VectorIndex] = {"keyword": index.keyword, "passages": index.passages, "vector": index.vector}
+        for name, part in parts.items():
             with _timed() as took:
                 part.catch_up(index.store)
             spent[name] += took[0]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -44,8 +45,10 @@ _FUNCTION_WORDS = (
     " under including however became called part system both can use number while before through since united early until second each"
 ).split()
 _ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p ph pl pr qu r s sc sh sl sp st str t th tr v w".split()
-_VOWELS = "a e i o u ai ea ee ie io ou".split()
-_CODAS = ["", "", "", "l", "m", "n", "nd", "ng", "nt", "r", "rd", "rt", "s", "st", "t", "x"]
+_SYLLABLES = [onset + vowel for onset in _ONSETS for vowel in "a e i o u ai ea ee ie io ou".split()]
+_CODAS = ["", "l", "m", "n", "nd", "ng", "nt", "r", "rd", "rt", "s", "st", "t", "x"]
+_STEP = 7_368_787
+"""A prime, by which neighbouring ranks get words that have nothing in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,6 @@ class Synthetic:
     def __init__(self, seed: int = 1) -> None:
         self._seed = seed
         rng = np.random.default_rng([seed, 0])
-        self._words = np.array(_vocabulary(rng), dtype=object)
         rank = np.arange(_WORDS)
         weights = 1 / (rank + 1.5) / np.maximum(rank / _RARE, 1)
         self._cumulated = np.cumsum(weights) / weights.sum()
@@ -102,7 +104,7 @@ class Synthetic:
             parts.append(text)
             spans.append(Span(at, at + len(text)))
             at += len(text) + 2
-        title = " ".join(self._words[[*self._topic_words[topic, rng.integers(0, 20, 2)], own[0]]]).title()
+        title = " ".join(map(_word, [*self._topic_words[topic, rng.integers(0, 20, 2)].tolist(), int(own[0])])).title()
         text = "\n\n".join(parts)
         name = hashlib.sha256(text.encode()).hexdigest()
         path = self.path(number)
@@ -124,7 +126,7 @@ class Synthetic:
         content = [word for word in dict.fromkeys(held) if word not in _FUNCTION_WORDS] or held
         length = int(rng.integers(3, 13))
         taken = rng.choice(content, min(len(content), max(2, length * 2 // 3)), replace=False).tolist()
-        words = [*taken, *self._words[self._drawn(rng, length - len(taken))].tolist()]
+        words = [*taken, *map(_word, self._drawn(rng, length - len(taken)).tolist())]
         rng.shuffle(words)
         near = np.clip(rng.normal(0.64, 0.1), 0.3, 0.9)  # real: quartiles of the best cosine .54 .63 .71
         astray = self._points(rng, 1)[0]
@@ -149,7 +151,7 @@ class Synthetic:
         kind = rng.random(length)
         of_topic = self._topic_words[topic, np.searchsorted(self._topic_cumulated, rng.random(length))]
         ranks = np.where(kind < 0.18, of_topic, np.where(kind < 0.26, own[rng.integers(0, len(own), length)], ranks))
-        words = self._words[ranks].tolist()
+        words = list(map(_word, ranks.tolist()))
         for at in range(0, length, 16):
             words[at] = words[at].capitalize()
             words[at - 1] += "."  # the last word of all, too
@@ -171,13 +173,16 @@ class Synthetic:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def _vocabulary(rng: np.random.Generator) -> list[str]:
-    """Different words, the most frequent first."""
-    words = dict.fromkeys(_FUNCTION_WORDS)
-    while len(words) < _WORDS:
-        draws = rng.integers(0, 1 << 30, (20_000, 7)).tolist()
-        for draw in draws:
-            syllables = 1 + (len(words) > 400) + (len(words) > 20_000)
-            first = [_ONSETS[draw[at] % len(_ONSETS)] + _VOWELS[draw[at + 1] % len(_VOWELS)] for at in range(0, 2 * syllables, 2)]
-            words["".join(first) + _CODAS[draw[6] % len(_CODAS)]] = None
-    return list(words)[:_WORDS]
+@cache
+def _word(rank: int) -> str:
+    """The word of a rank, 0 for the most frequent. No two pseudo-words are alike."""
+    if rank < len(_FUNCTION_WORDS):
+        return _FUNCTION_WORDS[rank]
+    syllables = 1 + (rank > 400) + (rank > 20_000)
+    forms: int = len(_SYLLABLES) ** syllables
+    left, coda = divmod(rank * _STEP % (forms * len(_CODAS)), len(_CODAS))
+    parts = []
+    for _ in range(syllables):
+        left, at = divmod(left, len(_SYLLABLES))
+        parts.append(_SYLLABLES[at])
+    return "".join(parts) + _CODAS[coda]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -87,11 +87,12 @@ def _of_documents(db: sqlite3.Connection, which: _Sql) -> np.ndarray:
 def _of_pages(db: sqlite3.Connection, condition: Condition, among: _Sql) -> np.ndarray:
     text = folded(condition.value).strip()
     bounds = numbers(condition.operator, text)
+    values: Sequence[str | int]
     if bounds is None:
-        label, values = f"({_folded('label')} = ? or {_folded(_NUMBER)} = ?)", [text, text]
+        label, values = f"({_folded('label')} = ? or {_folded(_NUMBER)} = ?)", (text, text)
     else:
         digits = f"{_NUMBER} != '' and {_NUMBER} not glob '*[^0-9]*' and length({_NUMBER}) < 10"
-        label, values = f"({digits} and cast({_NUMBER} as integer) between ? and ?)", list(map(str, bounds))
+        label, values = f"({digits} and cast({_NUMBER} as integer) between ? and ?)", bounds
     rows = db.execute(
         "select min(c.id), max(c.id) + 1 from documents d cross join pages p on p.document = d.id"  # chunks stand in the order of pages
         f" cross join chunks c on c.document = p.document and c.page = p.position where {among[0]} and {label} group by d.id, p.position",
@@ -199,14 +200,14 @@ def _date(condition: Condition) -> _Sql:
         return "false", []
     modified = "select document from sources where mtime_ns > 0 group by document having min(mtime_ns) between ? and ?"
     return (
-        f"(d.date between ? and ? or d.date is null and d.id in ({modified}))",
+        f"coalesce(d.date between ? and ?, d.id in ({modified}))",
         [first.isoformat(), last.isoformat(), _ns(first), _ns(last + timedelta(days=1)) - 1],
     )
 
 
 def _ns(day: date) -> int:
-    """When a day begins, in nanoseconds since 1970 (UTC), as far as SQLite can count."""
-    return min((day - _EPOCH).days * _DAY_NS, (1 << 63) - 1)
+    """When a day begins, in nanoseconds since 1970 (UTC), as far as SQLite can count; days before that are 1970."""
+    return max(0, min((day - _EPOCH).days * _DAY_NS, (1 << 63) - 1))
 
 
 _CONDITIONS: Mapping[str, Callable[[Condition], _Sql]] = {"source": _source, "type": _type, "title": _title, "date": _date, "tag": _tag}

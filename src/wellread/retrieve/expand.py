@@ -7,7 +7,7 @@ All of it is off by default. Measured with the default model of 135M parameters,
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wellread.errors import ModelError, UsageError, suggest
@@ -18,10 +18,12 @@ from wellread.words import cjk_share, content_words, words
 
 METHODS = ("none", "rewrite", "multi", "hyde", "decompose", "stepback")
 
+_SHARE = 0.5
+"""What all other wordings of a question count together, the question itself being 1."""
+
 _CHINESE = 0.2
 _QUERY_CHARS = 300
 _PASSAGE_CHARS = 1000
-_RRF_K = 60
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _LINE_BREAK = re.compile(r"\s*\n\s*|(?<=[?？.。!！])\s*(?=\d{1,2}[.)、]\s?\D)")
 _NAMES = "(?:(?:search|rewritten|general|sub|step-?back)[ -]?)?(?:question|query|passage|q)|搜索|检索词|问题|子问题|段落"
@@ -54,20 +56,19 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """What a method asks of the model: at most `lines` texts of a kind in so many tokens. `share` is the weight of all of them."""
+    """What a method asks of the model: at most `lines` texts of a kind in so many tokens."""
 
     kind: str
     lines: int
     max_tokens: int
-    share: float
 
 
 _RECIPES = {
-    "rewrite": _Recipe("rewrite", 1, 32, 0.5),
-    "multi": _Recipe("variant", 3, 96, 0.5),
-    "hyde": _Recipe("hypothetical", 1, 80, 0.5),
-    "decompose": _Recipe("part", 4, 96, 4.0),
-    "stepback": _Recipe("general", 1, 32, 0.5),
+    "rewrite": _Recipe("rewrite", 1, 32),
+    "multi": _Recipe("variant", 3, 96),
+    "hyde": _Recipe("hypothetical", 1, 80),
+    "decompose": _Recipe("part", 4, 96),
+    "stepback": _Recipe("general", 1, 32),
 }
 
 
@@ -91,7 +92,7 @@ def expand(question: str, model: ChatModel, method: str) -> Expanded:
     texts = _useful(_texts(reply, recipe, whole=whole), question, recipe)
     if not texts:
         return Expanded(question, alone, f"only the question itself was searched for: {model.name} gave no other query of use")
-    weight = recipe.share / len(texts)
+    weight = 1.0 if recipe.kind == "part" else _SHARE / len(texts)
     others = (Query(text, recipe.kind, weight, as_passage=recipe.kind == "hypothetical") for text in texts)
     return Expanded(question, alone + tuple(others))
 
@@ -99,25 +100,35 @@ def expand(question: str, model: ChatModel, method: str) -> Expanded:
 def combine(lists: Sequence[tuple[Query, Sequence[Hit]]], limit: int) -> list[Hit]:
     """What several queries found, as one list of at most `limit` hits, best first; a chunk is in it once.
 
-    The parts of a question take turns, so that each is represented (`score` is then one over the place). Otherwise hits are ordered by
-    the weighted sum of their reciprocal ranks (Cormack et al. 2009, k = 60). `why` is that of the first query that found the hit, and
-    holds the hit's rank in the list of each query that did, as `query_0`, `query_1`...
+    The parts of a question take turns, so that each is represented (`score` is then one over the place). Otherwise `score` is the mean
+    of the scores that the queries gave by their weights, where a chunk that a list lacks has the score of the list's last; measured,
+    this loses less to bad queries than reciprocal ranks do. `why` is that of the first query that found the hit, and holds the hit's
+    rank in the list of each query that did, from 1, as "query_0", "query_1"...
     """
-    first: dict[int, Hit] = {}
+    found: dict[int, Hit] = {}
     ranks: dict[int, dict[str, float]] = {}
-    total: dict[int, float] = {}
-    for number, (query, hits) in enumerate(lists):
+    for number, (_, hits) in enumerate(lists):
         for rank, hit in enumerate(hits, start=1):
-            chunk = hit.chunk.id
-            first.setdefault(chunk, hit)
-            ranks.setdefault(chunk, {})[f"query_{number}"] = float(rank)
-            total[chunk] = total.get(chunk, 0.0) + query.weight / (_RRF_K + rank)
+            found.setdefault(hit.chunk.id, hit)
+            ranks.setdefault(hit.chunk.id, {})[f"query_{number}"] = float(rank)
     if any(query.kind == "part" for query, _ in lists):
         best = _in_turn([[hit.chunk.id for hit in hits] for _, hits in lists])
-        total = {chunk: 1.0 / place for place, chunk in enumerate(best, start=1)}
+        score = {chunk: 1.0 / place for place, chunk in enumerate(best, start=1)}
     else:
-        best = sorted(total, key=lambda chunk: (-total[chunk], chunk))
-    return [replace(first[chunk], score=total[chunk], why={**first[chunk].why, **ranks[chunk]}) for chunk in best[:limit]]
+        score = _means(lists, found)
+        best = sorted(score, key=lambda chunk: (-score[chunk], chunk))
+    return [replace(found[chunk], score=score[chunk], why={**found[chunk].why, **ranks[chunk]}) for chunk in best[:limit]]
+
+
+def _means(lists: Sequence[tuple[Query, Sequence[Hit]]], chunks: Iterable[int]) -> dict[int, float]:
+    total = dict.fromkeys(chunks, 0.0)
+    weights = sum(query.weight for query, hits in lists if hits)
+    for query, hits in lists:
+        scores = {hit.chunk.id: hit.score for hit in hits}
+        least = min(scores.values(), default=0.0)
+        for chunk in total:
+            total[chunk] += query.weight * scores.get(chunk, least) / weights
+    return total
 
 
 def _in_turn(lists: Sequence[Sequence[int]]) -> list[int]:
@@ -148,7 +159,7 @@ def _reply(question: str, model: ChatModel, method: str, recipe: _Recipe) -> tup
 
 def _is_enough(text: str, lines: int) -> bool:
     """Whether the whole lines of a text are all that is wanted, or the last of them has been there before."""
-    whole = [tuple(words(_LABEL.sub("", line))) for line in text.split("\n")[:-1] if line.strip()]
+    whole = [tuple(words(_LABEL.sub("", line))) for line in text.split("\n")[:-1] if line.strip() and not _announces(line)]
     return len(whole) >= lines or len(set(whole)) < len(whole)
 
 
@@ -161,9 +172,11 @@ def _texts(reply: str, recipe: _Recipe, *, whole: bool) -> list[str]:
             lines[-1] = ended.group() if ended else lines[-1]
         elif recipe.lines > 1:
             lines.pop()
-    if recipe.kind == "hypothetical":
-        lines = [" ".join(lines)] if lines else []
-    return [_LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES) for line in lines if not line.endswith((":", "："))]
+    return [_LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES) for line in lines if not _announces(line)]
+
+
+def _announces(line: str) -> bool:
+    return line.rstrip().endswith((":", "："))
 
 
 def _useful(texts: Sequence[str], question: str, recipe: _Recipe) -> list[str]:

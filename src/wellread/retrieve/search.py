@@ -12,13 +12,12 @@ from wellread.index.keyword import PASSAGE_BITS, KeywordIndex
 from wellread.index.keyword_query import KeywordHits
 from wellread.index.store import Store
 from wellread.index.within import Within
-from wellread.models.base import Embedder, Reranker
+from wellread.models.base import Embedder
 from wellread.recipe import Recipe
 from wellread.retrieve.analysis import Literals, literals
 from wellread.retrieve.diversity import marginal_relevance, repeated, spread
 from wellread.retrieve.fusion import Scored, keyword_trust, reciprocal_ranks, with_passages
 from wellread.retrieve.relevance import closeness, relevance
-from wellread.retrieve.rerank import reranked
 from wellread.types import Hit
 
 POOL = 100
@@ -50,31 +49,36 @@ def retrieve(
     recipe: Recipe = Recipe(),
     limit: int = 8,
     within: Within | None = None,
-    reranker: Reranker | None = None,
+    as_passage: bool = False,
 ) -> list[Hit]:
     """The `limit` chunks that best match a question, best first, of those that a filter lets through.
 
     `why` holds what each part says of the hit: "bm25", "cosine", "relevance" (the calibrated probability, 0..1, that it is to the point)
-    and, in a hybrid search, the parts of the score. Texts that were already found in another place are left out. `reranker` reads the
-    best `recipe.rerank` again.
+    and, in a hybrid search, the parts of the score. Texts that were already found in another place are left out. `as_passage` says
+    that the question is written like a passage and embedded as one.
     """
     pool = max(POOL, limit)
-    found = ranked(question, index, embedder, recipe, pool=pool, within=within)
+    found = ranked(question, index, embedder, recipe, pool=pool, within=within, as_passage=as_passage)
     ids = [chunk for chunk in found.ids if found.relevance[chunk] >= recipe.min_relevance]
     if recipe.mmr is not None:
         ids = ids[: 4 * limit]
         ids = marginal_relevance(ids, found.relevance, index.store.vectors(ids), recipe.mmr)
     ids = spread(ids, passage_bits=PASSAGE_BITS, most=_OF_ONE_PASSAGE)
-    wanted = max(limit, recipe.rerank if reranker is not None else 0)
-    hits = _hits(ids[: 2 * wanted], index.store, found)
+    hits = _hits(ids[: 2 * limit], index.store, found)
     again = repeated((hit.chunk.id, hit.chunk.text) for hit in hits)
-    hits = [hit for hit in hits if hit.chunk.id not in again][:wanted]
-    if reranker is not None and recipe.rerank:
-        hits = reranked(question, hits, reranker, recipe.rerank)
-    return hits[:limit]
+    return [hit for hit in hits if hit.chunk.id not in again][:limit]
 
 
-def ranked(question: str, index: Index, embedder: Embedder, recipe: Recipe, *, pool: int, within: Within | None = None) -> Ranking:
+def ranked(
+    question: str,
+    index: Index,
+    embedder: Embedder,
+    recipe: Recipe,
+    *,
+    pool: int,
+    within: Within | None = None,
+    as_passage: bool = False,
+) -> Ranking:
     """All chunks that one of the lists, each of `pool` hits, holds, in the order of a recipe."""
     asked = literals(question)
     keyword, dense = KeywordHits({}, 0.0), dict[int, float]()
@@ -82,7 +86,7 @@ def ranked(question: str, index: Index, embedder: Embedder, recipe: Recipe, *, p
     if recipe.by != "dense":
         keyword = index.keyword.search(question, limit=pool, within=within, boosts=asked.boosts, phrases=asked.phrases)
     if recipe.by != "keyword":
-        vector = embedder.embed([question], query=True)[0]
+        vector = embedder.embed([question], query=not as_passage)[0]
         dense = index.vector.search(vector, index.store, limit=pool, within=within)
     if recipe.by == "hybrid":
         return _joined(question, asked, vector, embedder.unrelated, keyword, dense, index)

@@ -2,7 +2,8 @@
 
 gensim trains it and is not needed afterwards: what inference needs is kept as plain arrays in an .npz file, without pickles. The vector
 of a new text is found by gradient ascent on the same objective. Where gensim draws random words to be told from those of the text, the
-mean over a fixed set of them is taken here, so that the same text always has the same vector.
+mean over a fixed set of them is taken here, so that the same text always has the same vector. What a text of those words would have is
+taken off, for all texts share it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Doc2Vec:
         self._places = {word: at for at, word in enumerate(known)}
         shares = np.cumsum(counts**0.75)
         self._noise = self._outputs[np.searchsorted(shares, (np.arange(_NOISE) + 0.5) / _NOISE * shares[-1])]
+        self._shared = self._inferred(self._noise)
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
         """Vectors of shape [len(texts), dimensions], float32, of length 1; a text without a known word points along the first axis."""
@@ -57,7 +59,7 @@ class Doc2Vec:
         for row, text in zip(found, texts, strict=True):
             places = [self._places[word] for word in words(text) if word in self._places]
             if places:
-                row[:] = self._inferred(self._outputs[places])
+                row[:] = self._inferred(self._outputs[places]) - self._shared
         return unit(found)
 
     def _inferred(self, outputs: np.ndarray) -> np.ndarray:

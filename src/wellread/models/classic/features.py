@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -24,7 +25,7 @@ def stems(text: str) -> Iterator[tuple[str, float]]:
 
 def subwords(text: str) -> Iterator[tuple[str, float]]:
     """The words of a text and the parts of 3 to 5 letters of each, its ends marked by "<" and ">" (Bojanowski et al. 2017, fastText,
-    arXiv:1607.04606); of CJK text the pairs of characters and the characters. What the parts of a word are worth sums up to one word.
+    arXiv:1607.04606); of CJK text the pairs of characters and the characters. The parts of a word are together worth as much as the word.
     """
     for word in words(text):
         worth = _STOP_WORTH if word in STOP_WORDS else 1.0
@@ -35,4 +36,4 @@ def subwords(text: str) -> Iterator[tuple[str, float]]:
             marked = f"<{word}>"
             parts = [marked[at : at + size] for size in range(_SHORTEST, _LONGEST + 1) for at in range(len(marked) - size + 1)]
         for part in parts:
-            yield f"~{part}", worth / len(parts)
+            yield f"~{part}", worth / math.sqrt(len(parts))

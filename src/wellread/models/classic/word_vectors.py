@@ -6,17 +6,18 @@ not depend on the library, so both come from the file: its words stand in the or
 them, and the frequency of the n-th is taken from Zipf's law; what is shared is the first principal direction of the frequent words
 (Mu and Viswanath 2018, arXiv:1702.01417).
 
-Reading such files, and training, is gensim's work. Its licence is LGPL-2.1, so Wellread does not bring it: `pip install
-"wellread[classic]"`. Only the text and binary formats of word2vec are read and written, never gensim's own, which is a pickle.
+A file is read here. Training is the work of gensim, whose licence is LGPL-2.1, so that Wellread does not bring it: `pip install
+"wellread[classic]"`. Only the formats of word2vec and GloVe are read and written, never gensim's own, which is a pickle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _SMOOTHING = 1e-3
 _FREQUENT = 5000
 """Words from which the shared direction is taken."""
 _HEADER = re.compile(rb"\d+ \d+\s*")
+_LONGEST_LINE = 1 << 16
 _MOST = 2_000_000
 """Words that are read of a file at most: the frequent ones."""
 
@@ -37,15 +39,14 @@ class WordVectors:
     """The `Embedder` of a file of word vectors."""
 
     def __init__(self, name: str, path: Path) -> None:
-        """Load the file; it takes 4 bytes a number. Raises `ModelMissing` without the file or gensim, `ModelError` for another file."""
-        keyed = _read(path)
+        """Load the file; it takes 4 bytes a number. Raises `ModelMissing` when it is not there and `ModelError` for another file."""
+        known, vectors = read(path)
         self.name = name
         self.revision = f"{_RECIPE}-{digest(path)}"
-        self.dimensions = int(keyed.vector_size)
+        self.dimensions = int(vectors.shape[1])
         self.unrelated = 0.0
-        vectors = np.asarray(keyed.vectors, np.float32)
         self._places: dict[str, int] = {}
-        for at, word in enumerate(keyed.index_to_key):
+        for at, word in enumerate(known):
             self._places.setdefault(word.casefold(), at)  # the first is the most frequent
         ranks = np.arange(1, len(vectors) + 1)
         frequencies = 1 / (ranks * (np.log(len(vectors)) + np.euler_gamma))
@@ -85,7 +86,7 @@ def gensim(module: str) -> Any:
     try:
         return importlib.import_module(f"gensim.{module}")
     except ImportError as error:
-        raise ModelMissing("classic word vectors need gensim, which is not installed.", hint='pip install "wellread[classic]"') from error
+        raise ModelMissing("to train word vectors needs gensim, which is not installed.", hint='pip install "wellread[classic]"') from error
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -101,27 +102,58 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def _read(path: Path) -> Any:
-    keyed = gensim("models.keyedvectors").KeyedVectors
+def read(path: Path) -> tuple[list[str], np.ndarray]:
+    """The words of a file and their vectors, float32 [words, d], in their order; of a very long file the first two million.
+
+    Raises `ModelMissing` when it is not there and `ModelError` for a file of another kind.
+    """
     try:
         with path.open("rb") as file:
-            first, second = file.readline(1 << 16), file.read(1 << 16)
-        header = bool(_HEADER.fullmatch(first))
-        binary = header and not _is_text(second, int(first.split()[1]))
-        return keyed.load_word2vec_format(str(path), binary=binary, no_header=not header, limit=_MOST)
+            first = file.readline(_LONGEST_LINE)
+            header = _HEADER.fullmatch(first) is not None
+            second = file.readline(_LONGEST_LINE)
+            dimensions = int(first.split()[1]) if header else len(first.split()) - 1
+            binary = header and not _is_text(second, dimensions)
+            file.seek(len(first) if header else 0)
+            pairs = islice(_binary(file, int(first.split()[0]), dimensions) if binary else _lines(file, dimensions), _MOST)
+            known, rows = zip(*pairs, strict=True)
+        vectors = np.stack(rows)
+        if not (dimensions and np.isfinite(vectors).all()):
+            raise ValueError("its numbers are no vectors")
+        return list(known), vectors
     except FileNotFoundError as error:
         raise ModelMissing(f"there is no file {path}.", hint="check the path after the colon of --embedder") from error
-    except Exception as error:  # a foreign file can fail anywhere
+    except (OSError, ValueError, IndexError) as error:
         raise ModelError(
-            f"{path.name} is no file of word vectors ({type(error).__name__}: {error}).",
+            f"{path.name} is no file of word vectors ({error}).",
             hint="give one in word2vec's text or binary format, or in GloVe's: a word and its numbers on each line",
         ) from error
 
 
-def _is_text(after_header: bytes, dimensions: int) -> bool:
-    """Whether what follows the header is a line of a word and so many numbers."""
-    fields = after_header.split(b"\n")[0].split()
+def _lines(file: BinaryIO, dimensions: int) -> Iterator[tuple[str, np.ndarray]]:
+    for line in file:
+        fields = line.split()
+        if fields:  # a word may itself hold spaces, as in GloVe's largest file
+            yield b" ".join(fields[:-dimensions]).decode(errors="replace"), np.array(fields[-dimensions:]).astype(np.float32)
+
+
+def _binary(file: BinaryIO, count: int, dimensions: int) -> Iterator[tuple[str, np.ndarray]]:
+    for _ in range(count):
+        word = bytearray()
+        while (letter := file.read(1)) != b" ":
+            if not letter or len(word) > _LONGEST_LINE:
+                raise ValueError("it ends in the middle of a word")
+            word += letter
+        vector = np.frombuffer(file.read(4 * dimensions), "<f4")
+        if len(vector) != dimensions:
+            raise ValueError("it ends in the middle of a vector")
+        yield bytes(word).strip().decode(errors="replace"), vector
+
+
+def _is_text(line: bytes, dimensions: int) -> bool:
+    """Whether a line is a word and so many numbers."""
     try:
-        return len(fields) == dimensions + 1 and all(np.isfinite(float(field)) for field in fields[1:])
+        fields = line.split()[-dimensions:]
+        return len(fields) == dimensions and all(np.isfinite(float(field)) for field in fields)
     except ValueError:
         return False
