@@ -5,8 +5,8 @@
 COLLECTION is a folder with corpus.jsonl, queries.jsonl and qrels.tsv; its library is kept in the folder WORK. What the model wrote is
 kept in `--replies`, one JSON object a line, so that other ways of joining the lists cost no generation; `--recorded` asks exactly the
 questions whose replies to every method are there, and no model. `--vectors` takes chunk vectors from FOLDER/NAME.EMBEDDER.npz (array
-"v", in the order of the corpus) instead of embedding. `--feedback` needs no model and asks all questions: the question's vector is
-moved towards the mean of the first three passages found (Rocchio 1971), and the search made again.
+"v", in the order of the corpus) instead of embedding. `--feedback` needs no model: the question's vector is moved towards the mean of
+the first three passages found (Rocchio 1971), and the search made again.
 
 Differences are paired, with a bootstrap interval of 95 %. A document ranks where its best chunk does.
 """
@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 
 from wellread import Parts
-from wellread.bench.collection import Collection, read_collection
+from wellread.bench.collection import Collection, read_collection, sample
 from wellread.bench.retrieval import document, is_chinese
 from wellread.config import load
 from wellread.errors import ModelError
@@ -44,7 +44,7 @@ from wellread.types import Delta, Hit, Message, ModelRef, Sampling
 CHUNKS = 50
 """Chunks that each query contributes."""
 
-FEEDBACK = ((3, 0.1), (3, 0.3), (1, 0.1))
+FEEDBACK = ((3, 0.1), (3, 0.3))
 """Passages believed, and how far the question moves towards their mean."""
 
 Found = list[tuple[Query, list[Hit]]]
@@ -138,7 +138,7 @@ def main() -> None:
             embedder = parts.embedder(parts.embedder_for(chinese=is_chinese(collection)))
             index = library(collection, embedder, arguments.work, arguments.vectors)
             if arguments.feedback:
-                print_feedback(collection, index, embedder)
+                print_feedback(sample(collection, arguments.limit), index, embedder)
             else:
                 print_methods(collection, index, embedder, chat, arguments.limit)
             index.store.close()

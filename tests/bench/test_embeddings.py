@@ -40,10 +40,9 @@ def collection(tmp_path: Path) -> Path:
 
 
 def test_quality_speed_and_size_are_measured(collection: Path, tmp_path: Path) -> None:
-    pytest.importorskip("gensim", reason="the test needs gensim")
     told: list[Progress | str] = []
     parts = Parts(Settings(home=tmp_path))
-    names = ["tfidf", "ngram-hash", "word2vec", "doc2vec"]
+    names = ["tfidf", "ngram-hash"]
     points = measure([collection], names, parts, lambda what, done, total: told.append(what))
     assert [point.name for point in points] == names
     assert told[0] == "tfidf: animals"
@@ -53,9 +52,16 @@ def test_quality_speed_and_size_are_measured(collection: Path, tmp_path: Path) -
     for point in points:
         assert point.speed > 1
         assert 0 <= point.ndcg["animals"] <= 1
-    assert points[2].megabytes > 0
     with pytest.raises(UsageError, match="no model"):
         measure([collection], ["nothing"], parts, _silent)
+
+
+@pytest.mark.slow
+def test_models_are_trained_on_the_collection_itself(collection: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gensim", reason="the test needs gensim")
+    points = measure([collection, collection], ["word2vec", "doc2vec"], Parts(Settings(home=tmp_path)), _silent)
+    assert [(point.name, point.year, point.dimensions) for point in points] == [("word2vec", 2013, 200), ("doc2vec", 2014, 200)]
+    assert all(point.megabytes > 0 for point in points)
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:

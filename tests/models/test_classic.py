@@ -79,6 +79,7 @@ def test_the_vectors_of_a_revision_never_change() -> None:
         assert np.flatnonzero(embedder.embed(["Solar panels 太阳"])[0])[:8].tolist() == places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["word2vec", "doc2vec"])
 def test_texts_on_one_topic_are_near_even_without_a_word_in_common(trained: dict[str, Path], kind: str) -> None:
     embedder = open_classic(f"{kind}:{trained[kind]}")
@@ -92,6 +93,7 @@ def test_texts_on_one_topic_are_near_even_without_a_word_in_common(trained: dict
     assert alone.tobytes() == vectors.tobytes()
 
 
+@pytest.mark.slow
 def test_training_again_gives_the_same_file(trained: dict[str, Path], corpus: list[str], tmp_path: Path) -> None:
     code = (
         "import sys, json; from pathlib import Path\n"

@@ -38,11 +38,13 @@ class OnnxEmbedder:
         unrelated: float = 0.0,
         query_prefix: str = "",
         passage_prefix: str = "",
+        center: NDArray[np.float32] | None = None,
         workers: int = 1,
         threads: int = 1,
     ) -> None:
         """Load both files.
 
+        `center` [2, dimensions] is a mean that is taken from every vector, and a direction of length 1 that is taken out of it.
         `max_tokens` includes the markers at both ends. `workers` texts run at a time, each on `threads` threads; many texts are
         served best by workers, a single one by threads. Raises `ModelMissing` or `ModelError`.
         """
@@ -53,6 +55,7 @@ class OnnxEmbedder:
         self.revision = revision
         self.unrelated = unrelated
         self.truncated = 0
+        self._center = center
         self._prefix = {True: query_prefix, False: passage_prefix}
         self._workers = workers
         self._lock = threading.Lock()
@@ -95,9 +98,17 @@ class OnnxEmbedder:
             (hidden,) = self._session.run(None, {name: feeds[name] for name in self._inputs})
         except Exception as error:  # onnxruntime has no common class of errors
             raise ModelError(f"{self.name}: embedding a text failed ({error}).", hint=_PULL) from error
-        mean = hidden[0].mean(axis=0)
-        # The floor keeps a vector of zeros at zero instead of dividing it by zero.
-        return mean / max(float(np.linalg.norm(mean)), 1e-12), bool(encoding.overflowing)
+        vector = _unit(hidden[0].mean(axis=0))
+        if self._center is not None:
+            mean, direction = self._center
+            rest = vector - mean
+            vector = _unit(rest - (rest @ direction) * direction)
+        return vector, bool(encoding.overflowing)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vector at length 1; the floor keeps a vector of zeros at zero instead of dividing it by zero."""
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _load_tokenizer(name: str, path: Path, max_tokens: int) -> Any:
