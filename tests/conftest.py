@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 
 import wellread
 from wellread.config import Settings
+from wellread.index.keyword import PASSAGE_BITS
 from wellread.index.store import Store
 from wellread.library import Library
 from wellread.models.base import ChatModel, Embedder
@@ -70,6 +71,7 @@ def _check(library: Library) -> None:
     chunks = _tables_agree(library.folder / "library.db")
     _spans_hold(library.store, chunks)
     assert keyword_ids(library.folder / "index" / "keyword") == sorted(chunks)
+    assert keyword_ids(library.folder / "index" / "passages") == sorted({chunk >> PASSAGE_BITS for chunk in chunks})
     assert vector_ids(library.folder) == sorted(chunks)
 
 
@@ -88,6 +90,8 @@ def _tables_agree(path: Path) -> list[int]:
         assert sorted(map(str, column("select distinct document from sources"))) == documents
         assert set(map(str, column("select distinct document from chunks"))) <= set(documents)
         assert not set(column("select chunk from removed")) & set(chunks)
+        first, count = "(select min(id) from chunks where document = d.id)", "(select count(*) from chunks where document = d.id)"
+        assert column(f"select id from documents d where first_chunk is not {first} or chunk_count != {count}") == []
     return chunks
 
 

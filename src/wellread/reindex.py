@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from wellread import __version__
 from wellread.errors import LibraryError, LibraryLocked
 from wellread.index.locks import refused
 from wellread.index.rows import Source
@@ -26,6 +25,7 @@ from wellread.split import contexts, split
 from wellread.types import Document, Progress, Span
 
 FILE = "reindex.db"
+_LAYOUT = 1
 _SLICE = 64
 """Chunks that are embedded and kept at a time: what a process that is stopped loses at most."""
 
@@ -38,7 +38,10 @@ _TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A chunk to embed: its document (by `_key`), which one of its chunks it is, and what is embedded."""
+    """A chunk to embed: its document, which one of its chunks it is, and what is embedded.
+
+    `document` is a hash of its id and all its texts: newer readers may make another text of one id, a newer splitter other chunks.
+    """
 
     document: str
     position: int
@@ -61,8 +64,8 @@ def reindexing(folder: Path) -> Iterator[None]:
 class Reindex:
     """A reindexing under way: `embed`, then `swap`, then `close`. Hold `reindexing` from before it is made until after it is closed.
 
-    What an earlier process left is gone on with if it was made for this library, by this embedder in this revision, and by this version of
-    Wellread; anything else is thrown away.
+    What an earlier process left is gone on with if it was made for this library, by this embedder in this revision; anything else is
+    thrown away.
     """
 
     def __init__(self, store: Store, embedder: Embedder) -> None:
@@ -83,7 +86,7 @@ class Reindex:
             waiting: list[_Text] = []
             for done, one in enumerate(new):
                 document = self._document(one)
-                waiting += self._lacking(document, split(document)) if document is not None else []
+                waiting += self._lacking(_texts(document, split(document))) if document is not None else []
                 while len(waiting) >= _SLICE:
                     self._keep(waiting[:_SLICE])
                     waiting = waiting[_SLICE:]
@@ -103,8 +106,9 @@ class Reindex:
                 document = self._store.document(listed.id)
                 kept: Source = sources[listed.sources[0]]
                 spans = split(document)
-                self._keep(self._lacking(document, spans))
-                self._store.put(document, spans, self._vectors(document), kept, reader=self._store.reader_of(document.id))
+                texts = _texts(document, spans)
+                self._keep(self._lacking(texts))
+                self._store.put(document, spans, self._vectors(texts), kept, reader=self._store.reader_of(document.id))
                 progress("putting the new index in place", done, len(documents))
             self._store.set_meta("embedder", self._embedder.name)
             self._store.set_meta("embedder_revision", self._embedder.revision)
@@ -123,14 +127,9 @@ class Reindex:
                 raise
             return None
 
-    def _lacking(self, document: Document, spans: Sequence[Span]) -> list[_Text]:
-        """The chunks of a document that are not embedded yet: each is embedded under its heading, as `ingest` does."""
-        key = _key(document)
-        texts = [
-            _Text(key, at, context + document.text[span.start : span.end])
-            for at, (context, span) in enumerate(zip(contexts(document, spans), spans, strict=True))
-        ]
-        return texts[self._held(key) :]
+    def _lacking(self, texts: list[_Text]) -> list[_Text]:
+        """Those of a document's chunks that are not embedded yet: they are embedded in their order."""
+        return texts[self._held(texts[0].document) :] if texts else []
 
     def _held(self, key: str) -> int:
         with self._errors():
@@ -145,17 +144,19 @@ class Reindex:
         with self._errors(), self._db:
             self._db.executemany("insert or replace into chunks values (?, ?, ?)", rows)
 
-    def _vectors(self, document: Document) -> np.ndarray:
-        """The new vectors of a document, float32 [chunks, d]."""
-        with self._errors():
-            rows = self._db.execute("select vector from chunks where document = ? order by position", (_key(document),)).fetchall()
-        vectors = np.frombuffer(b"".join(row[0] for row in rows), np.float16).astype(np.float32)
-        return vectors.reshape(len(rows), self._embedder.dimensions)
+    def _vectors(self, texts: list[_Text]) -> np.ndarray:
+        """The new vectors of a document's chunks, float32 [chunks, d]."""
+        found = np.zeros((len(texts), self._embedder.dimensions), np.float32)
+        if texts:
+            with self._errors():
+                rows = self._db.execute("select vector from chunks where document = ? order by position", (texts[0].document,)).fetchall()
+            found[:] = np.frombuffer(b"".join(row[0] for row in rows), np.float16).reshape(found.shape)
+        return found
 
     def _open(self) -> sqlite3.Connection:
         """The file as an earlier process left it, if it is of use; otherwise a new one."""
         embedder = self._embedder
-        made_for = repr((1, __version__, self._store.identity, embedder.name, embedder.revision, embedder.dimensions))
+        made_for = repr((_LAYOUT, self._store.identity, embedder.name, embedder.revision, embedder.dimensions))
         if self._path.exists():
             db = sqlite3.connect(self._path)
             with suppress(sqlite3.DatabaseError):
@@ -188,7 +189,8 @@ def discard(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _key(document: Document) -> str:
-    """What a document is known by in the file: everything that its chunks are made of. Newer readers may make another text of one id."""
-    made_of = (document.id, document.text, document.pages, document.sections, document.regions)
-    return hashlib.blake2b(repr(made_of).encode(), digest_size=16).hexdigest()
+def _texts(document: Document, spans: Sequence[Span]) -> list[_Text]:
+    """The chunks of a document as they are embedded: each under its heading, as `ingest` does."""
+    texts = [context + document.text[span.start : span.end] for context, span in zip(contexts(document, spans), spans, strict=True)]
+    key = hashlib.blake2b(repr((document.id, texts)).encode(), digest_size=16).hexdigest()
+    return [_Text(key, at, text) for at, text in enumerate(texts)]

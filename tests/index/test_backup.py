@@ -16,13 +16,12 @@ import pytest
 
 from wellread.errors import LibraryError, LibraryTooNew, UsageError
 from wellread.index.backup import backup, restore
-from wellread.index.keyword import KeywordIndex
+from wellread.index.index import Index, open_index
 from wellread.index.migrations import SCHEMA_VERSION
 from wellread.index.store import Store
 from wellread.index.vacuum import vacuum
-from wellread.index.vector import VectorIndex
 from wellread.models.fake import HashEmbedder
-from wellread.retrieve.search import Index, retrieve
+from wellread.retrieve.search import retrieve
 from wellread.types import Document
 
 Put = Callable[..., Document]
@@ -47,9 +46,8 @@ def text(rng: random.Random) -> str:
 
 
 def indexed(folder: Path, store: Store) -> Index:
-    index = Index(store, KeywordIndex(folder / "index" / "keyword"), VectorIndex(folder / "index" / "vector", 64))
-    index.keyword.catch_up(store)
-    index.vector.catch_up(store)
+    index = open_index(folder, store, 64)
+    index.catch_up()
     return index
 
 

@@ -83,7 +83,13 @@ def test_the_vectors_of_a_revision_never_change() -> None:
 @pytest.mark.parametrize("kind", ["word2vec", "doc2vec"])
 def test_texts_on_one_topic_are_near_even_without_a_word_in_common(trained: dict[str, Path], kind: str) -> None:
     embedder = open_classic(f"{kind}:{trained[kind]}")
-    texts = ["kettle leaves steep green cup", "pour brew pot hot drink", "judge appeal verdict statute", "no word of this is known: 太阳", ""]
+    texts = [
+        "kettle leaves steep green cup",
+        "pour brew pot hot drink",
+        "judge appeal verdict statute",
+        "no word of this is known: 太阳",
+        "",
+    ]
     vectors = embedder.embed(texts)
     assert vectors.shape == (5, 24)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3
