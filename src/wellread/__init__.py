@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wellread.library import Library, open
     from wellread.options import Options
     from wellread.parts import Parts
+    from wellread.recipe import Recipe
     from wellread.sync import SyncReport
     from wellread.types import Answer, Chunk, Citation, Delta, Document, Hit, Message, Sentence
 
@@ -35,6 +36,7 @@ _HOME = {
     "Message": "types",
     "Options": "options",
     "Parts": "parts",
+    "Recipe": "recipe",
     "Sentence": "types",
     "Settings": "config",
     "SyncReport": "sync",
@@ -53,6 +55,7 @@ __all__ = [
     "Message",
     "Options",
     "Parts",
+    "Recipe",
     "Sentence",
     "Settings",
     "SyncReport",

@@ -168,8 +168,7 @@ class Screen:
     def hits(self, hits: Sequence[Hit]) -> None:
         """Passages with where they stand and why they were found."""
         for number, hit in enumerate(hits, start=1):
-            why = ", ".join(f"{name} {value:.2f}" for name, value in hit.why.items())
-            print(f"{number}. {_where(hit)}  score {hit.score:.2f} ({why})\n   {_short(hit.chunk.text)}")
+            print(f"{number}. {_where(hit)}\n   {_short(hit.chunk.text)}\n   {_reason(hit)}")
         if not hits:
             self.say("Nothing matches.")
 
@@ -258,3 +257,19 @@ def _duration(seconds: float) -> str:
 
 def _plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _reason(hit: Hit) -> str:
+    """Where the score of a hit comes from, on one line; `--json` has all of it."""
+    why = hit.why
+    told = [f"relevance {why['relevance']:.2f}", f"score {hit.score:.2f}"]
+    if "dense_z" in why:
+        told.append(
+            f"meaning {why['dense_z']:+.2f} (cosine {why['cosine']:.2f}), words {why['keyword_z']:+.2f} (bm25 {why['bm25']:.1f}) and around"
+            f" {why['passage_z']:+.2f}, trusted {why['keyword_trust']:.2f}"
+        )
+    else:
+        told += [f"{name} {why[name]:.2f}" for name in ("bm25", "cosine", "rrf") if name in why]
+    if "rerank" in why:
+        told.append(f"reranker {why['rerank']:.2f}, before {why['retrieved']:.2f}")
+    return "; ".join(told)

