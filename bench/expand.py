@@ -105,15 +105,15 @@ class Replies:
 
 
 class Given:
-    """An embedder that gives one vector, or with none, embeds a query as a passage."""
+    """An embedder that gives one vector, whatever it is asked."""
 
-    def __init__(self, embedder: Embedder, vector: np.ndarray | None = None) -> None:
+    def __init__(self, embedder: Embedder, vector: np.ndarray) -> None:
         self.name, self.revision = embedder.name, embedder.revision
         self.dimensions, self.unrelated = embedder.dimensions, embedder.unrelated
-        self._embedder, self._vector = embedder, vector
+        self._vector = vector
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:
-        return self._embedder.embed(texts) if self._vector is None else np.repeat(self._vector[None], len(texts), axis=0)
+        return np.repeat(self._vector[None], len(texts), axis=0)
 
 
 def main() -> None:
@@ -235,7 +235,7 @@ def is_kept(question: str, chat: Replies) -> bool:
 
 
 def found_by(query: Query, index: Index, embedder: Embedder) -> list[Hit]:
-    return retrieve(query.text, index, Given(embedder) if query.as_passage else embedder, limit=CHUNKS)
+    return retrieve(query.text, index, embedder, limit=CHUNKS, as_passage=query.as_passage)
 
 
 def scores(found: Sequence[Sequence[Hit]], index: Index, judged: Sequence[Mapping[str, int]]) -> np.ndarray:

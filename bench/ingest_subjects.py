@@ -43,6 +43,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.name, self.dimensions, self.unrelated = _ENGLISH, _DIMENSIONS, 0.0
+        self.revision = "counting"
         self.asked: list[str] = []
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> np.ndarray:

@@ -27,7 +27,7 @@ class Settings:
     engine: what runs local chat models: "auto", "openvino" or "llamacpp".
     threads: threads for local models; 0 chooses by the machine.
     context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
-    embedder: "auto" (by the language of the documents), "all-minilm" or "multilingual-e5-small".
+    embedder: "auto" (by the language of the documents), "all-minilm", "multilingual-e5-small" or a classic one (docs/finding.md).
     reranker: what reads the best passages again where that is asked for: "auto", "none" or the folder of a cross-encoder in ONNX.
     offline: never touch the network; models must be here already.
     jobs: files read at the same time; 0 chooses by the machine.

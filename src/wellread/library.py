@@ -235,7 +235,7 @@ class Library:
         recorder = Recorder()
         writer = None if options.mode == "extract" else self.parts.writer()
         with recorder.step("retrieve") as data:
-            asked = standalone(question, history, writer.model if writer else None)
+            asked = standalone(question, history, writer.model if writer and not writer.small else None)
             with self._searching() as found:
                 assert found is not None  # a library keeps its embedder
                 index, embedder = found
@@ -367,7 +367,9 @@ class Library:
     def _is_outdated(self) -> bool:
         """Whether the library's vectors are of another revision of its embedder than is here."""
         name, revision = self.store.meta("embedder"), self.store.meta("embedder_revision")
-        return None not in (name, revision) and self.parts.embedder(str(name)).revision != revision
+        if name is None or (revision is None and name != MULTILINGUAL_EMBEDDER):
+            return False
+        return self.parts.embedder(str(name)).revision != revision  # before revisions were noted, this embedder made other vectors
 
     def _renew(self, progress: Progress) -> None:
         """Embed everything anew with the embedder that the library has; the caller holds the right to change it."""

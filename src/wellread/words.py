@@ -51,8 +51,9 @@ def content_words(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A light English stem, for comparing two texts: plural, -ing, -ed and possessive endings go. Other scripts pass through."""
+    word = word.removesuffix("'s")
     if not word.isascii() or len(word) < 4 or not word.isalpha():
-        return word.removesuffix("'s")
+        return word
     for ending, keep in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending):
             return word.removesuffix(ending) + keep

@@ -20,7 +20,7 @@ from hypothesis.extra.numpy import arrays
 from wellread.errors import LibraryError
 from wellread.index.rows import Source
 from wellread.index.store import Store
-from wellread.index.vector import VectorIndex, _quantised, read_rows, read_state
+from wellread.index.vector import VectorIndex, _quantised, read_rows, read_state, superseded
 from wellread.models.fake import HashEmbedder
 from wellread.types import Document, Span
 
@@ -50,11 +50,16 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
+def file(folder: Path, name: str) -> Path:
+    """That file of the generation that holds."""
+    return folder / f"{name}-{json.loads((folder / 'state.json').read_text())['generation']}"
+
+
 def rows(folder: Path) -> list[int]:
-    """The ids in the files, dead rows included."""
-    state = folder / "state.json"
-    count = json.loads(state.read_text())["rows"] if state.exists() else 0
-    return [int(one) for one in np.fromfile(folder / "ids", np.int64, count)] if count else []
+    """The ids in the files, of rows that went too, but not of those that have a later row."""
+    count = json.loads((folder / "state.json").read_text())["rows"] if (folder / "state.json").exists() else 0
+    every = np.fromfile(file(folder, "ids"), np.int64, count) if count else np.zeros(0, np.int64)
+    return [int(one) for one in np.delete(every, superseded(every))]
 
 
 def ids(store: Store, *paths: str) -> list[int]:
@@ -71,8 +76,10 @@ def numbered(numbers: range) -> list[str]:
 
 def codes(folder: Path) -> dict[int, bytes]:
     """The code of each row, by its id."""
-    data = (folder / "codes").read_bytes() if rows(folder) else b""
-    return {chunk: data[at * D : (at + 1) * D] for at, chunk in enumerate(rows(folder))}
+    if not rows(folder):
+        return {}
+    data = file(folder, "codes").read_bytes()
+    return {int(chunk): data[at * D : (at + 1) * D] for at, chunk in enumerate(np.fromfile(file(folder, "ids"), np.int64))}
 
 
 def everything(index: VectorIndex, store: Store) -> dict[int, float]:
@@ -183,7 +190,7 @@ def test_rows_that_went_are_cleared_away_in_time(store: Store, put: Put, folder:
     store.unlink(["/2", "/3", "/4"])
     index.catch_up(store)
     assert sorted(rows(folder)) == ids(store, *numbered(range(5, 20)))
-    assert (folder / "codes").stat().st_size == 15 * D
+    assert file(folder, "codes").stat().st_size == 15 * D
     assert sorted(everything(index, store)) == ids(store, *numbered(range(5, 20)))
     fill(store, put, range(20, 30))
     same_as_fresh(folder, store, tmp_path)
@@ -214,8 +221,8 @@ def test_a_deleted_index_loses_nothing(store: Store, put: Put, folder: Path, tmp
 def test_a_file_cut_short_is_made_again(victim: str, kept: int, store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
     fill(store, put, range(5))
     level(folder, store)
-    data = (folder / victim).read_bytes()
-    (folder / victim).write_bytes(data[: len(data) * kept // 8])
+    data = file(folder, victim).read_bytes()
+    file(folder, victim).write_bytes(data[: len(data) * kept // 8])
     same_as_fresh(folder, store, tmp_path)
 
 
@@ -234,12 +241,12 @@ def test_an_append_that_was_torn_is_never_read(store: Store, put: Put, folder: P
     fill(store, put, range(5))
     level(folder, store)
     for name in ("codes", "scales", "ids"):
-        with (folder / name).open("ab") as file:
-            file.write(b"\x55" * 333)
+        with file(folder, name).open("ab") as torn:
+            torn.write(b"\x55" * 333)
     assert len(everything(level(folder, store), store)) == 5
     fill(store, put, range(5, 8))
     same_as_fresh(folder, store, tmp_path)
-    assert (folder / "ids").stat().st_size == 8 * 8
+    assert file(folder, "ids").stat().st_size == 8 * 8
 
 
 @pytest.mark.parametrize("copied", [("state.json",), ("codes", "scales", "ids", "state.json")])
@@ -254,7 +261,8 @@ def test_a_catch_up_killed_before_it_was_counted_is_done_again(
     store.unlink(["/0"])
     level(folder, store)
     for name in copied:
-        shutil.copy(tmp_path / "older" / name, folder / name)
+        older = tmp_path / "older" / name if name == "state.json" else file(tmp_path / "older", name)
+        shutil.copy(older, folder / older.name)
     same_as_fresh(folder, store, tmp_path)
 
 
@@ -265,7 +273,7 @@ def test_a_clearing_that_was_killed_is_made_good(store: Store, put: Put, folder:
     shutil.copytree(folder, tmp_path / "older")
     store.unlink([f"/{number}" for number in range(6)])
     level(folder, store)
-    shutil.copy(tmp_path / "older" / "codes", folder / "codes")
+    shutil.copy(file(tmp_path / "older", "codes"), folder)
     (folder / "state.json").unlink()
     same_as_fresh(folder, store, tmp_path)
 
@@ -383,10 +391,11 @@ def test_a_flipped_bit_is_seen(victim: str, every: int, store: Store, put: Put, 
     sound = everything(level(folder, store), store)
     shutil.copytree(folder, tmp_path / "sound")
     tried = 0
-    for at, bit in flips((folder / victim).stat().st_size, every):
+    name = victim if victim == "state.json" else file(folder, victim).name
+    for at, bit in flips((folder / name).stat().st_size, every):
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "sound", folder)
-        flip(folder / victim, at, bit)
+        flip(folder / name, at, bit)
         state = read_state(folder, D)
         if victim == "state.json":
             assert state is None or state == read_state(tmp_path / "sound", D)
@@ -395,7 +404,10 @@ def test_a_flipped_bit_is_seen(victim: str, every: int, store: Store, put: Put, 
             assert read_rows(folder, state, D) is None
         index = level(folder, store)
         assert everything(index, store) == sound
-        assert (folder / victim).read_bytes() == (tmp_path / "sound" / victim).read_bytes()
+        if victim == "state.json":
+            assert codes(folder) == codes(tmp_path / "sound")
+        else:
+            assert file(folder, victim).read_bytes() == (tmp_path / "sound" / name).read_bytes()
         tried += 1
     assert tried >= 5
 
@@ -404,11 +416,11 @@ def test_damage_is_kept_out_of_what_is_added_later(store: Store, put: Put, folde
     """Rows are appended to a file of which an older part has gone bad, by this process and by another."""
     fill(store, put, range(10))
     index = level(folder, store)
-    flip(folder / "codes", 70, 3)
+    flip(file(folder, "codes"), 70, 3)
     fill(store, put, range(10, 15))
     index.catch_up(store)
     same_as_fresh(folder, store, tmp_path)
-    flip(folder / "codes", 70, 3)
+    flip(file(folder, "codes"), 70, 3)
     fill(store, put, range(15, 20))
     same_as_fresh(folder, store, tmp_path)
 

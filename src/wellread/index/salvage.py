@@ -123,7 +123,7 @@ def _copied(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     count = 0
     for row in _rows(old, table, names):
-        if table == "meta" and row[0] != "embedder":
+        if table == "meta" and row[0] not in ("embedder", "embedder_revision"):
             continue
         try:
             count += new.execute(f"insert or ignore into {table} ({names}) values ({marks})", row).rowcount

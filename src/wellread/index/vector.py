@@ -1,97 +1,151 @@
-"""The vector index: exact search over int8 codes, the best rescored with the stored vectors. Derived from the store.
+"""The vector index: a scan over int8 codes, the best rescored with the stored vectors. Derived from the store.
 
 Each vector is scaled so that its largest component becomes 127. Scanning codes reads a quarter of the memory that floats take
 (0.4 ms for 20,000 vectors of 384 on one core, against 1.2 ms), and rescoring the top candidates removes what rounding did to the order.
 
-The files are read through once when they are opened, and made anew if their checksums are not those in `state.json`: 0.13 s a million
-rows of 384.
+Up to `clustered_from` rows every row is scanned. From there on the rows lie in the order of their clusters (see `clusters.py`) and a
+search scans those near the query; rows that came since lie behind them and are all scanned, until they are a sixteenth of all and are
+put in order too. The clusters themselves are made anew once the rows have grown by half. On a million vectors of 384 that finds 98 % of
+what a scan of all rows finds, in 2.5 ms against 45.
+
+The files of one generation only ever grow; rewriting makes the next generation, and `state.json` says which one holds. What is mapped by
+another process is therefore never changed, and a process that is killed leaves the generation before. The files are read through once
+when they are opened, and made anew if their checksums are not those in `state.json`: 0.13 s for a million rows.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from wellread.errors import LibraryError
+from wellread.index.clusters import Clusters, Read, assigned, probes_needed, trained
 from wellread.index.store import Store
 from wellread.index.sums import read_note, write_note
 from wellread.index.within import Within
 
-_LAYOUT = "vector-2"
-_FILES = ("codes", "scales", "ids")
-_RESCORED = 4
-"""Candidates rescored per result asked for."""
-_PIECE = 1 << 22
+_LAYOUT = "vector-3"
+_FILES = ("codes", "scales", "ids", "centroids", "bounds")
+_PIECE = 1 << 20
 _OFF_LENGTH = 0.02
 """How far from 1 the length of a stored vector may be: ten times what half precision makes of it."""
+_LOOKED_UP = 10_000
+"""Stored vectors that are asked for at once: SQLite takes no more than 32,766 numbers in one statement."""
+_ROWS = 1 << 17
+"""Rows that are brought into another order at once, 50 MB of them."""
+_AT_ONCE = 1 << 14
+"""Rows of a file that are looked for at once."""
+_MARGIN = 24
+"""Rows that are rescored beyond those asked for and an eighth: what rounding does to a cosine is under a thousandth."""
+_PER_RESULT = 64
+"""Rows that are scanned for each result asked for, at least: who asks for many gets them from more clusters."""
+_SPARSE = 0.3
+"""Share of the rows below which those that a filter lets through are gathered, rather than all of them scanned."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What `state.json` says: the database and its change that the files hold, their valid rows, the change up to which removed rows
-    are already gone from them, and the CRC-32 of the valid part of `codes`, `scales` and `ids`.
+    """What `state.json` says: the database and its change that the files of a generation hold, their valid rows, and the change up to
+    which removed rows are already gone from them.
+
+    `clusters` is how many clusters there are (0: none), `trained` how many rows they were made from, `probes` how many a search looks
+    into. `sums` are the CRC-32 of the valid part of each file.
     """
 
     identity: str
+    generation: int = 0
     change: int = 0
     rows: int = 0
     written: int = 0
-    sums: tuple[int, int, int] = (0, 0, 0)
+    clusters: int = 0
+    trained: int = 0
+    probes: int = 0
+    sums: tuple[int, ...] = (0,) * len(_FILES)
+
+    def path(self, folder: Path, name: str) -> Path:
+        return folder / f"{name}-{self.generation}"
+
+    def sizes(self, dimensions: int) -> tuple[int, ...]:
+        """Bytes of each file that are valid."""
+        bounds = self.clusters + 1 if self.clusters else 0
+        return self.rows * dimensions, self.rows * 4, self.rows * 8, self.clusters * dimensions * 4, bounds * 8
 
 
 def read_state(folder: Path, dimensions: int) -> State | None:
     """What is written in the folder of an index of vectors with so many components, or None when that cannot be believed."""
     note = read_note(folder / "state.json")
-    if note is None or note["layout"] != f"{_LAYOUT}-{dimensions}":
+    if note is None or note.pop("layout", None) != f"{_LAYOUT}-{dimensions}":
         return None
-    return State(note["identity"], note["change"], note["rows"], note["written"], tuple(note["sums"]))
+    return State(**{**note, "sums": tuple(note["sums"])})
 
 
-def read_rows(folder: Path, state: State, dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The valid rows: codes int8 [n, d] (mapped), scales float32 [n], ids int64 [n]; None when they are not what was written."""
-    rows = state.rows
-    if not rows:
-        return np.zeros((0, dimensions), np.int8), np.zeros(0, np.float32), np.zeros(0, np.int64)
+def damaged_files(folder: Path, state: State, dimensions: int, *, known: State | None = None) -> list[str]:
+    """The names of files that do not hold what was written. What `known`, an earlier state, speaks of is taken for sound."""
+    if known is None or known.generation != state.generation or known.rows > state.rows:
+        known = State(state.identity)
+    each = zip(_FILES, known.sizes(dimensions), state.sizes(dimensions), known.sums, state.sums, strict=True)
+    return [
+        state.path(folder, name).name
+        for name, low, high, total, expected in each
+        if high and not _holds(state.path(folder, name), low, high, total, expected)
+    ]
+
+
+def _holds(path: Path, low: int, high: int, total: int, expected: int) -> bool:
+    """Whether the bytes from `low` to `high`, behind bytes that sum up to `total`, bring that to what is expected."""
+    piece = memoryview(bytearray(_PIECE))  # read rather than mapped: what is mapped counts as memory of this process
     try:
-        codes = np.memmap(folder / "codes", np.int8, "r", shape=(rows, dimensions))
-        scales = np.fromfile(folder / "scales", np.float32, rows)
-        ids = np.fromfile(folder / "ids", np.int64, rows)
-    except (OSError, ValueError):  # missing, or shorter than that
+        with path.open("rb", buffering=0) as file:
+            file.seek(low)
+            while low < high:
+                count = file.readinto(piece[: high - low])
+                if not count:
+                    return False
+                total = zlib.crc32(piece[:count], total)
+                low += count
+    except OSError:
+        return False
+    return total == expected
+
+
+def read_rows(
+    folder: Path, state: State, dimensions: int, *, known: State | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The valid rows: codes int8 [n, d] (mapped), scales float32 [n], ids int64 [n]; None when they are not what was written.
+
+    Where an id has several rows the last one counts; see `superseded`. `known` is as for `damaged_files`.
+    """
+    if damaged_files(folder, state, dimensions, known=known):
         return None
-    sums = (zlib.crc32(codes.data), zlib.crc32(scales.data), zlib.crc32(ids.data))
-    return (codes, scales, ids) if sums == state.sums else None
+    try:
+        return _mapped(folder, state, dimensions)
+    except (OSError, ValueError):  # gone, or cut, since that was looked at
+        return None
 
 
-def damaged_files(folder: Path, state: State, dimensions: int) -> list[str]:
-    """The names of files that do not hold what was written."""
-    found = []
-    for name, width, expected in zip(_FILES, (dimensions, 4, 8), state.sums, strict=True):
-        try:
-            with (folder / name).open("rb") as file:
-                left, total = state.rows * width, 0
-                while left and (piece := file.read(min(left, _PIECE))):
-                    left -= len(piece)
-                    total = zlib.crc32(piece, total)
-        except OSError:
-            left, total = state.rows, 0
-        if left or total != expected:
-            found.append(name)
-    return found
+def superseded(ids: np.ndarray) -> np.ndarray:
+    """The rows (int64) whose ids have another row further behind: those do not count."""
+    order, known = _in_order(ids)
+    return np.asarray(order[:-1][known[1:] == known[:-1]])
 
 
 class VectorIndex:
-    """The index in one folder: `codes` (int8 rows), `scales`, `ids`, and `state.json`, which says how much of them is valid."""
+    """The index in one folder: `codes` (int8 rows), `scales`, `ids`, the clusters' `centroids` and `bounds`, and `state.json`.
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
+    From `clustered_from` rows on it is divided into clusters.
+    """
+
+    def __init__(self, folder: Path, dimensions: int, *, clustered_from: int = 50_000) -> None:
         self._folder = folder
         self._dimensions = dimensions
+        self._clustered_from = clustered_from
         self._state = State("")
-        self._dead = np.zeros(0, np.int64)
-        self._map(frozenset())
+        self._take(_mapped(folder, self._state, dimensions), [])
 
     def catch_up(self, store: Store) -> bool:
         """Append what is new in the store and forget what went. Returns whether anything changed.
@@ -101,62 +155,104 @@ class VectorIndex:
         """
         change = store.change
         state = self._believed(store)
-        if state == self._state and state.change == change:
+        if state == self._state and state.change == change and not self._overdue():
             return False
-        removed = frozenset(store.removed_since(state.written))
+        removed = store.removed_since(state.written)
         if not self._load(state, removed):
             state = State(store.identity)
-            removed = frozenset(store.removed_since(0))
+            removed = store.removed_since(0)
             self._load(state, removed)
-        if state.change == change:
+        self._tidy()
+        if state.change == change and not self._overdue():
             return False
-        before = self._append(store, change)
-        self._map(removed)
-        again = np.flatnonzero(np.isin(self._ids[:before], self._ids[before:]))
-        self._dead = np.union1d(self._dead, again)
-        if len(again) or len(self._dead) * 5 > self._state.rows:  # an id has one row in what is written, so that no reader need look
-            self._compact()
-        self._save()
+        if state.change != change:
+            self._append(store, change)
+            self._take(_mapped(self._folder, self._state, self._dimensions), removed)
+        if self._overdue():
+            self._rewrite()
         return True
 
     def stay_behind(self, store: Store) -> None:
         """Load what is written without catching up, for a disk that has no room for more."""
         state = self._believed(store)
-        if not self._load(state, frozenset(store.removed_since(state.written))):
-            self._load(State(store.identity), frozenset())
+        if not self._load(state, store.removed_since(state.written)):
+            self._load(State(store.identity), [])
 
     def search(self, vector: np.ndarray, store: Store, *, limit: int, within: Within | None = None) -> dict[int, float]:
-        """Cosine of the best `limit` chunks to a query vector (float32 [d], L2-normalised)."""
-        if not len(self._ids):
+        """Cosine of the best `limit` chunks, of all or of those `within`, to a query vector (float32 [d], L2-normalised)."""
+        allowed = self._alive if within is None else self._allowed(within)
+        share = 1.0 if within is None else int(np.count_nonzero(allowed)) / max(int(np.count_nonzero(self._alive)), 1)
+        if not share or not len(allowed):
             return {}
-        import numkong
-
-        code, scale = _quantised(vector[None, :])
-        rough = np.asarray(numkong.cdist(code, self._codes, metric="dot")).reshape(-1) * self._scales * scale[0]
-        rough[self._dead] = -np.inf
-        if within is not None:
-            rough[~within.holds(self._ids)] = -np.inf
-        count = min(limit * _RESCORED, len(rough))
-        top = np.argpartition(-rough, count - 1)[:count] if count < len(rough) else np.arange(len(rough))
-        candidates = [int(chunk) for chunk in self._ids[top[np.isfinite(rough[top])]]]
-        exact = self.scores(vector, store, candidates)
+        near = self._near(vector, limit, share)
+        rows, rough = self._scan(vector, near, allowed, gather=share < _SPARSE)
+        count = min(limit + limit // 8 + _MARGIN, len(rows))
+        top = np.argpartition(-rough, count - 1)[:count] if count < len(rows) else np.arange(len(rows))
+        exact = self.scores(vector, store, np.sort(self._ids[rows[top]]).tolist())
         return dict(sorted(exact.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
     def scores(self, vector: np.ndarray, store: Store, chunks: list[int]) -> dict[int, float]:
         """Cosine of given chunks to a query vector. Raises `LibraryError` when a stored vector is damaged."""
-        if not chunks:
-            return {}
-        try:
-            stored = store.vectors(chunks)
-        except ValueError as error:  # half a number
-            raise _damaged(store) from error
-        if not stored:
-            return {}
-        if any(len(one) != self._dimensions for one in stored.values()):
-            raise _damaged(store)
-        matrix = np.stack(list(stored.values()))
-        _check(matrix, store)
-        return dict(zip(stored, (matrix @ vector).tolist(), strict=True))
+        found: dict[int, float] = {}
+        for low in range(0, len(chunks), _LOOKED_UP):
+            try:
+                stored = store.vectors(chunks[low : low + _LOOKED_UP])
+            except ValueError as error:  # half a number
+                raise _damaged(store) from error
+            if any(len(one) != self._dimensions for one in stored.values()):
+                raise _damaged(store)
+            if stored:
+                matrix = np.stack(list(stored.values()))
+                _check(matrix, store)
+                found.update(zip(stored, (matrix @ vector).tolist(), strict=True))
+        return found
+
+    # --- searching
+
+    def _allowed(self, within: Within) -> np.ndarray:
+        """Which rows are alive and let through: bool [n]."""
+        mask = np.zeros(len(self._ids), bool)
+        first = np.searchsorted(self._known, within.first, side="left")
+        last = np.searchsorted(self._known, within.last, side="right")
+        mask[self._order[_ranges(first, last)]] = True
+        mask &= self._alive
+        return mask
+
+    def _near(self, vector: np.ndarray, limit: int, share: float) -> np.ndarray:
+        """The stretches of rows to look at, int64 [m, 2]: the clusters near the query, and what lies behind all clusters.
+
+        The fewer rows count (`share` of all), the further away the best of them may be.
+        """
+        everything = np.array([[0, len(self._ids)]])
+        if self._clusters is None:
+            return everything
+        count, rows = int(self._state.probes / share), int(limit * _PER_RESULT / share)
+        if count >= self._state.clusters or rows >= len(self._ids):
+            return everything
+        chosen = np.sort(self._clusters.nearest(vector, count, rows))
+        bounds = self._clusters.bounds
+        return np.concatenate((np.stack((bounds[chosen], bounds[chosen + 1]), axis=1), [[bounds[-1], len(self._ids)]]))
+
+    def _scan(self, vector: np.ndarray, near: np.ndarray, allowed: np.ndarray, *, gather: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The allowed rows in those stretches (int64 [k]), and about their cosine to the query."""
+        import numkong
+
+        code, scale = _quantised(vector[None, :])
+        stretches = [slice(low, high) for low, high in near.tolist() if low < high]
+        if gather:
+            inside = np.zeros(len(allowed), bool)
+            for stretch in stretches:
+                inside[stretch] = allowed[stretch]
+            rows = np.flatnonzero(inside)
+            rough = np.asarray(numkong.cdist(code, self._codes[rows], metric="dot")).reshape(-1) if len(rows) else np.zeros(0)
+        else:
+            dots = [np.asarray(numkong.cdist(code, self._codes[stretch], metric="dot")).reshape(-1) for stretch in stretches]
+            rows, rough = _ranges(near[:, 0], near[:, 1]), np.concatenate(dots)
+            keep = allowed[rows]
+            rows, rough = rows[keep], rough[keep]
+        return rows, rough * self._scales[rows] * scale[0]
+
+    # --- reading
 
     def _believed(self, store: Store) -> State:
         """Read anew how much is written of what this store holds: nothing, where it was made from another or an older database."""
@@ -165,53 +261,44 @@ class VectorIndex:
             return State(store.identity)
         return state
 
-    def _load(self, state: State, removed: frozenset[int]) -> bool:
-        """Read what is written, if it is sound; what was read before and has not changed is only looked through for what went."""
-        if state == self._state and state.rows:
-            self._mark(removed)
-            return True
-        arrays = read_rows(self._folder, state, self._dimensions)
+    def _load(self, state: State, removed: list[int]) -> bool:
+        """Read what is written, if it is sound; what was read before is not looked through again."""
+        arrays = read_rows(self._folder, state, self._dimensions, known=self._state)
         if arrays is None:
             return False
-        self._codes, self._scales, self._ids = arrays
         self._state = state
-        self._mark(removed)
+        self._take(arrays, removed)
         return True
 
-    def _map(self, removed: frozenset[int]) -> None:
-        """Map what this object has written itself."""
-        rows = self._state.rows
-        self._codes = (
-            np.memmap(self._folder / "codes", np.int8, "r", shape=(rows, self._dimensions))
-            if rows
-            else np.zeros((0, self._dimensions), np.int8)
-        )
-        self._scales = np.fromfile(self._folder / "scales", np.float32, rows) if rows else np.zeros(0, np.float32)
-        self._ids = np.fromfile(self._folder / "ids", np.int64, rows) if rows else np.zeros(0, np.int64)
-        self._mark(removed)
+    def _take(self, arrays: tuple[np.ndarray, np.ndarray, np.ndarray], removed: list[int]) -> None:
+        """Use what was read, of which some chunks went since it was written."""
+        self._codes, self._scales, self._ids = arrays
+        self._clusters = _clusters(self._folder, self._state, self._dimensions)
+        self._order, self._known = _in_order(self._ids)
+        self._alive = np.ones(len(self._ids), bool)
+        self._alive[self._order[:-1][self._known[1:] == self._known[:-1]]] = False
+        if len(self._ids):
+            gone = np.array(removed, np.int64)
+            at = np.maximum(np.searchsorted(self._known, gone, side="right") - 1, 0)
+            self._alive[self._order[at[self._known[at] == gone]]] = False
 
-    def _mark(self, removed: frozenset[int]) -> None:
-        self._dead = np.flatnonzero(np.isin(self._ids, np.fromiter(removed, np.int64, len(removed))))
+    # --- writing
 
-    def _append(self, store: Store, until: int) -> int:
-        """Write the vectors that came after what the files hold; returns how many rows there were before."""
+    def _append(self, store: Store, until: int) -> None:
+        """Write the vectors that came after what the files hold."""
         state = self._state
-        at = state.rows
-        sums, rows = list(state.sums), at
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not at:  # a file that another process has mapped is left to it, not cut
-            self._codes = np.zeros((0, self._dimensions), np.int8)
-            for name in _FILES:
-                (self._folder / name).unlink(missing_ok=True)
-        mode = "r+b" if at else "wb"
+        if not state.rows:
+            state = State(store.identity, generation=self._unused(), written=state.written)
+        rows, sums = state.rows, list(state.sums)
         with (
-            (self._folder / "codes").open(mode) as codes,
-            (self._folder / "scales").open(mode) as scales,
-            (self._folder / "ids").open(mode) as ids,
+            state.path(self._folder, "codes").open("r+b" if rows else "xb") as codes,
+            state.path(self._folder, "scales").open("r+b" if rows else "xb") as scales,
+            state.path(self._folder, "ids").open("r+b" if rows else "xb") as ids,
         ):
             files = (codes, scales, ids)
-            for file, width in zip(files, (self._dimensions, 4, 8), strict=True):
-                file.seek(at * width)
+            for file, size in zip(files, state.sizes(self._dimensions), strict=False):
+                file.seek(size)
                 file.truncate()
             for chunks, vectors in _batches(store, state.change, until):
                 if vectors.shape[1] != self._dimensions:
@@ -222,39 +309,127 @@ class VectorIndex:
                     file.write(data)
                     sums[number] = zlib.crc32(data, sums[number])
                 rows += len(chunks)
-        self._state = State(state.identity, until, rows, state.written, (sums[0], sums[1], sums[2]))
-        return at
+        self._save(replace(state, change=until, rows=rows, sums=tuple(sums)))
 
-    def _compact(self) -> None:
-        """Rewrite the files without the rows that went, once they are a fifth of all."""
-        alive = np.delete(np.arange(self._state.rows), self._dead)
-        arrays: tuple[np.ndarray, ...] = (np.array(self._codes[alive]), self._scales[alive], self._ids[alive])
-        (self._folder / "state.json").unlink(missing_ok=True)  # killed from here on, the index is rebuilt from the store
-        self._codes = arrays[0]  # we no longer map the old file
-        sums = []
-        for name, array in zip(_FILES, arrays, strict=True):
-            data = array.tobytes()
-            sums.append(zlib.crc32(data))
-            temporary = self._folder / f"{name}.new"
-            temporary.write_bytes(data)
-            temporary.replace(self._folder / name)
-        change = self._state.change
-        self._state = State(self._state.identity, change, len(alive), change, (sums[0], sums[1], sums[2]))
-        self._map(frozenset())
+    def _overdue(self) -> bool:
+        """Whether the files are to be written anew: too many rows went, or lie outside the clusters."""
+        rows, alive = len(self._ids), int(np.count_nonzero(self._alive))
+        if (rows - alive) * 5 > rows:
+            return True
+        return alive >= self._clustered_from if self._clusters is None else (rows - int(self._clusters.bounds[-1])) * 16 > rows
 
-    def _save(self) -> None:
-        state = self._state
-        write_note(
-            self._folder / "state.json",
-            {
-                "layout": f"{_LAYOUT}-{self._dimensions}",
-                "identity": state.identity,
-                "change": state.change,
-                "rows": state.rows,
-                "written": state.written,
-                "sums": list(state.sums),
-            },
+    def _rewrite(self) -> None:
+        """Write the next generation: without the rows that went, and in the order of their clusters where there are enough."""
+        rows = np.flatnonzero(self._alive)
+        old, clusters, trained_on = self._state, None, 0
+        if len(rows) >= self._clustered_from:
+            centroids, labels, trained_on = self._labelled(rows)
+            rows = rows[np.lexsort((self._ids[rows], labels))]
+            clusters = Clusters(centroids, np.concatenate(([0], np.cumsum(np.bincount(labels, minlength=len(centroids))))))
+        state = State(
+            old.identity, self._unused(), old.change, len(rows), old.change, 0 if clusters is None else len(clusters.centroids), trained_on
         )
+        pieces = (rows[low : low + _ROWS] for low in range(0, len(rows), _ROWS))
+        arrays: list[Iterable[np.ndarray]] = [map(self._read(old), pieces), [self._scales[rows]], [self._ids[rows]]]
+        if clusters is not None:
+            arrays += [[clusters.centroids], [clusters.bounds]]
+        sums = [_write(state.path(self._folder, name), array) for name, array in zip(_FILES, arrays, strict=False)]
+        if clusters is not None:
+            state = replace(state, probes=probes_needed(self._read(state), self._scales[rows], clusters))
+        sums += [0] * (len(_FILES) - len(sums))
+        self._save(replace(state, sums=tuple(sums)))
+        self._take(_mapped(self._folder, self._state, self._dimensions), [])
+
+    def _labelled(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Centroids, the nearest one of each row, and how many rows they were trained on: the old ones while they are of an age."""
+        old, before, read = self._clusters, self._state.trained, self._read(self._state)
+        if old is None or not before / 2 <= len(rows) <= before * 1.5:
+            centroids = trained(read, self._scales, rows)
+            return centroids, assigned(read, rows, centroids), len(rows)
+        placed = rows[rows < old.bounds[-1]]
+        labels = np.searchsorted(old.bounds, placed, side="right") - 1
+        return old.centroids, np.concatenate((labels, assigned(read, rows[len(placed) :], old.centroids))), before
+
+    def _read(self, state: State) -> Read:
+        """Reads rows of the codes of a generation."""
+        path, shape = state.path(self._folder, "codes"), (state.rows, self._dimensions)
+
+        def read(rows: np.ndarray) -> np.ndarray:
+            found = np.empty((len(rows), self._dimensions), np.int8)
+            order = np.argsort(rows)
+            for low in range(0, len(rows), _AT_ONCE):
+                some = order[low : low + _AT_ONCE]
+                codes = np.memmap(
+                    path, np.int8, "r", shape=shape
+                )  # each time anew: what has been looked at takes memory while it is mapped
+                found[some] = codes[rows[some]]
+            return found
+
+        return read
+
+    def _save(self, state: State) -> None:
+        """Make a state the one that holds, and delete the generation before."""
+        note = {field.name: getattr(state, field.name) for field in fields(state)}
+        write_note(self._folder / "state.json", {**note, "layout": f"{_LAYOUT}-{self._dimensions}", "sums": list(state.sums)})
+        self._state = state
+        self._codes = self._codes[:0].copy()  # no longer mapped: Windows deletes nothing that is
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Delete the files of other generations: what a process that was killed has left, or Windows kept for one that had it mapped."""
+        for path in self._folder.glob("*"):
+            name, _, generation = path.name.partition("-")
+            if name in _FILES and generation != str(self._state.generation):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _unused(self) -> int:
+        """A generation of which there is no file."""
+        taken = [path.name.rpartition("-")[2] for path in self._folder.iterdir()]
+        return 1 + max((int(one) for one in taken if one.isdecimal()), default=0)
+
+
+def _write(path: Path, arrays: Iterable[np.ndarray]) -> int:
+    """Write arrays one behind the other to a new file; returns its CRC-32."""
+    total = 0
+    with path.open("xb") as file:
+        for array in arrays:
+            data = array.tobytes()
+            file.write(data)
+            total = zlib.crc32(data, total)
+    return total
+
+
+def _mapped(folder: Path, state: State, dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes, scales and ids as they are; raises `OSError` or `ValueError` when the files are missing or shorter than that."""
+    rows = state.rows
+    if not rows:
+        return np.zeros((0, dimensions), np.int8), np.zeros(0, np.float32), np.zeros(0, np.int64)
+    codes = np.memmap(state.path(folder, "codes"), np.int8, "r", shape=(rows, dimensions))
+    scales = np.fromfile(state.path(folder, "scales"), np.float32, rows)
+    return np.asarray(codes), scales, np.fromfile(state.path(folder, "ids"), np.int64, rows)
+
+
+def _clusters(folder: Path, state: State, dimensions: int) -> Clusters | None:
+    if not state.clusters:
+        return None
+    centroids = np.fromfile(state.path(folder, "centroids"), np.float32, state.clusters * dimensions)
+    return Clusters(centroids.reshape(-1, dimensions), np.fromfile(state.path(folder, "bounds"), np.int64, state.clusters + 1))
+
+
+def _in_order(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in the order of their ids, those of one id as they stand, and the ids in that order."""
+    order = np.argsort(ids)
+    known = ids[order]
+    if np.any(known[1:] == known[:-1]):  # rare, and four times as slow
+        order = np.argsort(ids, kind="stable")
+    return order, known
+
+
+def _ranges(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The numbers `first[i]` to `last[i]`, the last one left out, of each i in turn: int64."""
+    lengths = last - first
+    return np.repeat(last - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
 
 
 def _batches(store: Store, since: int, until: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -14,6 +14,10 @@ from wellread.retrieve.search import retrieve
 from wellread.types import Hit
 
 
+_DEPTH = 50
+"""Hits of each of several queries: what one finds late another may find early."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found, best first, by which queries, and a note where something that was wanted could not be done."""
@@ -51,8 +55,9 @@ def find(
     if recipe.rerank and reranker is None:
         notes.append("there is no reranker, so the order is that of the search")
     wanted = max(limit, recipe.rerank if reranker is not None else 0)
+    depth = wanted if len(queries) == 1 else max(wanted, _DEPTH)
     lists = [
-        (query, retrieve(query.text, index, embedder, recipe=recipe, limit=wanted, within=within, as_passage=query.as_passage))
+        (query, retrieve(query.text, index, embedder, recipe=recipe, limit=depth, within=within, as_passage=query.as_passage))
         for query in queries
     ]
     hits = lists[0][1] if len(lists) == 1 else combine(lists, wanted)

@@ -31,7 +31,7 @@ class Doc2Vec:
     def __init__(self, name: str, path: Path) -> None:
         """Load the file. Raises `ModelMissing` when it is not there and `ModelError` for another file."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 known = stored["words"].tobytes().decode().split("\n")
                 self._outputs = np.asarray(stored["outputs"], np.float32)
                 counts = np.asarray(stored["counts"], np.float64)
