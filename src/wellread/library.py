@@ -369,7 +369,7 @@ class Library:
         name, revision = self.store.meta("embedder"), self.store.meta("embedder_revision")
         if name is None or (revision is None and name != MULTILINGUAL_EMBEDDER):
             return False
-        return self.parts.embedder(str(name)).revision != revision  # before revisions were noted, this embedder made other vectors
+        return self.parts.embedder(str(name)).revision != str(revision)  # before revisions were noted, this embedder made other vectors
 
     def _renew(self, progress: Progress) -> None:
         """Embed everything anew with the embedder that the library has; the caller holds the right to change it."""

@@ -13,7 +13,6 @@ from wellread.retrieve.rerank import reranked
 from wellread.retrieve.search import retrieve
 from wellread.types import Hit
 
-
 _DEPTH = 50
 """Hits of each of several queries: what one finds late another may find early."""
 
