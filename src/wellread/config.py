@@ -28,7 +28,8 @@ class Settings:
     threads: threads for local models; 0 chooses by the machine.
     context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
     embedder: "auto" (by the language of the documents), "all-minilm", "multilingual-e5-small" or a classic one (docs/finding.md).
-    reranker: what reads the best passages again where that is asked for: "auto", "none" or the folder of a cross-encoder in ONNX.
+    reranker: what reads the best passages again where that is asked for: "none", the folder of a cross-encoder in ONNX, or a file
+        (.npz) that `python -m wellread.train.reranker` wrote.
     offline: never touch the network; models must be here already.
     jobs: files read at the same time; 0 chooses by the machine.
     private_addresses: whether web pages may be fetched from this machine and the local network.
@@ -44,7 +45,7 @@ class Settings:
     threads: int = 0
     context_window: int = 0
     embedder: str = "auto"
-    reranker: str = "auto"
+    reranker: str = "none"
     offline: bool = False
     jobs: int = 0
     private_addresses: bool = False

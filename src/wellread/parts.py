@@ -95,13 +95,15 @@ class Parts:
     # --- inside
 
     def _load_reranker(self) -> Reranker:
-        from wellread.models.reranker import default_reranker, open_reranker
+        from wellread.models import bert
+        from wellread.models.reranker import open_reranker, trained_reranker
 
-        if self.settings.reranker != "auto":
-            return open_reranker(expanded(self.settings.reranker), threads=self._threads())
+        path = expanded(self.settings.reranker)
+        if path.suffix != ".npz":
+            return open_reranker(path, threads=self._threads())
         pulled = self._pulled(find(ENGLISH_EMBEDDER))
-        folder = self._store.derived(pulled, "reranker")
-        return default_reranker(pulled.paths["model"], pulled.paths["tokenizer"], folder, threads=self._threads())
+        folder = self._store.derived(pulled, f"reranker-{bert.RECIPE}")
+        return trained_reranker(path, pulled.paths["model"], pulled.paths["tokenizer"], folder, threads=self._threads())
 
     def _pulled(self, entry: Entry) -> Pulled:
         return self._store.pull(entry, self._progress, offline=self.settings.offline)

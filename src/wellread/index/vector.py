@@ -15,6 +15,7 @@ when they are opened, and made anew if their checksums are not those in `state.j
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -58,7 +59,7 @@ class State:
     """
 
     identity: str
-    generation: int = 0
+    generation: str = ""
     change: int = 0
     rows: int = 0
     written: int = 0
@@ -289,7 +290,7 @@ class VectorIndex:
         state = self._state
         self._folder.mkdir(parents=True, exist_ok=True)
         if not state.rows:
-            state = State(store.identity, generation=self._unused(), written=state.written)
+            state = State(store.identity, generation=_new_generation(), written=state.written)
         rows, sums = state.rows, list(state.sums)
         with (
             state.path(self._folder, "codes").open("r+b" if rows else "xb") as codes,
@@ -327,7 +328,13 @@ class VectorIndex:
             rows = rows[np.lexsort((self._ids[rows], labels))]
             clusters = Clusters(centroids, np.concatenate(([0], np.cumsum(np.bincount(labels, minlength=len(centroids))))))
         state = State(
-            old.identity, self._unused(), old.change, len(rows), old.change, 0 if clusters is None else len(clusters.centroids), trained_on
+            old.identity,
+            _new_generation(),
+            old.change,
+            len(rows),
+            old.change,
+            0 if clusters is None else len(clusters.centroids),
+            trained_on,
         )
         pieces = (rows[low : low + _ROWS] for low in range(0, len(rows), _ROWS))
         arrays: list[Iterable[np.ndarray]] = [map(self._read(old), pieces), [self._scales[rows]], [self._ids[rows]]]
@@ -379,14 +386,14 @@ class VectorIndex:
         """Delete the files of other generations: what a process that was killed has left, or Windows kept for one that had it mapped."""
         for path in self._folder.glob("*"):
             name, _, generation = path.name.partition("-")
-            if name in _FILES and generation != str(self._state.generation):
+            if name in _FILES and generation != self._state.generation:
                 with suppress(OSError):
                     path.unlink()
 
-    def _unused(self) -> int:
-        """A generation of which there is no file."""
-        taken = [path.name.rpartition("-")[2] for path in self._folder.iterdir()]
-        return 1 + max((int(one) for one in taken if one.isdecimal()), default=0)
+
+def _new_generation() -> str:
+    """A name that no file here ever had: an index that was put back from an older copy is not taken for a later one."""
+    return secrets.token_hex(8)
 
 
 def _write(path: Path, arrays: Iterable[np.ndarray]) -> int:

@@ -1,13 +1,14 @@
 """Reranking: reading a question and a passage together, by a cross-encoder that is an ONNX graph.
 
 Two kinds are run. A cross-encoder of the user's, as optimum and sentence-transformers export them, has its scores as output:
-`open_reranker`. Our own is the English embedder that is there anyway, changed by what training learned: matrices of low rank that
-are added to its own (LoRA, Hu et al. 2021, arXiv:2106.09685), and a head. `default_reranker` adds them up once, on the machine
-where it will run, so the package carries a megabyte instead of twenty.
+`open_reranker`. One that was trained here is the English embedder that is there anyway, changed by what training learned: matrices
+of low rank that are added to its own (LoRA, Hu et al. 2021, arXiv:2106.09685), and a head. `trained_reranker` adds them up once, on
+the machine where it will run, so a megabyte holds it instead of twenty.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import zipfile
@@ -25,10 +26,9 @@ from wellread.models import bert, minilm
 MATRICES = ("query", "key", "value", "output", "up", "down")
 """The matrices of a block that training changes, by their names in `bert.Block`."""
 
-DEFAULT_NAME = "minilm-reranker"
 MAX_TOKENS = 192
+"""A question with a passage that `trained_reranker` reads, the markers included: a passage of 500 characters has about 120."""
 
-_SHIPPED = Path(__file__).with_name("reranker.npz")
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _LONGEST = 512
 _AGAIN = "remove the model and pull it again"
@@ -138,16 +138,17 @@ def open_reranker(folder: Path, *, threads: int = 1) -> OnnxReranker:
     return OnnxReranker(model, folder / "tokenizer.json", name=name, max_tokens=_longest(folder), threads=threads)
 
 
-def default_reranker(weights: Path, tokenizer: Path, folder: Path, *, threads: int = 1) -> OnnxReranker:
-    """Our own, from the fetched all-MiniLM-L6-v2 `weights` and its `tokenizer`; `folder` is given the graph the first time.
+def trained_reranker(learned: Path, weights: Path, tokenizer: Path, folder: Path, *, threads: int = 1) -> OnnxReranker:
+    """What `wellread.train.reranker` wrote to `learned`, with the fetched all-MiniLM-L6-v2 `weights` and its `tokenizer`.
 
-    Raises `ModelError` when `weights` is some other file.
+    `folder` is given the graph the first time; its name tells which weights it was made of. Raises `ModelError` when a file is some
+    other file.
     """
-    learned = read_learned(_SHIPPED)
-    model = folder / "model.onnx"
+    known = read_learned(learned)
+    model = folder / f"{hashlib.sha256(learned.read_bytes()).hexdigest()[:16]}.onnx"
     if not model.exists():
-        bert.save(merged(minilm.read(weights), learned), model)
-    return OnnxReranker(model, tokenizer, name=DEFAULT_NAME, max_tokens=MAX_TOKENS, head=learned.head, threads=threads)
+        bert.save(merged(minilm.read(weights), known), model)
+    return OnnxReranker(model, tokenizer, name=learned.stem, max_tokens=MAX_TOKENS, head=known.head, threads=threads)
 
 
 def merged(base: bert.Bert, learned: Learned) -> bert.Bert:
@@ -188,7 +189,9 @@ def read_learned(path: Path) -> Learned:
         blocks = tuple({name: Change(arrays[f"{at}.{name}.down"], arrays[f"{at}.{name}.up"]) for name in MATRICES} for at in range(count))
         return Learned(blocks, Head(arrays["head"], float(arrays["bias"])))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} does not hold a reranker's weights ({error}).", hint="install Wellread again") from error
+        raise ModelError(
+            f"{path} does not hold a reranker's weights ({error}).", hint="train it again with `python -m wellread.train.reranker`"
+        ) from error
 
 
 def _longest(folder: Path) -> int:

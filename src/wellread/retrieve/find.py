@@ -52,7 +52,7 @@ def find(
             queries = expanded.queries
             notes += [expanded.note] if expanded.note else []
     if recipe.rerank and reranker is None:
-        notes.append("there is no reranker, so the order is that of the search")
+        notes.append("there is no reranker (see --reranker), so the order is that of the search")
     wanted = max(limit, recipe.rerank if reranker is not None else 0)
     depth = wanted if len(queries) == 1 else max(wanted, _DEPTH)
     lists = [

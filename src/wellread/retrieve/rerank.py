@@ -10,7 +10,8 @@ from wellread.models.base import Reranker
 from wellread.types import Hit
 
 _WEIGHT = 1.0
-"""What a reranker's opinion, in log-odds, counts beside the score of the search."""
+"""What a reranker's opinion, in log-odds, counts beside the score of the search: with one trained on 2,100 questions anything from 0.8
+to 2 was as good on held-out ones."""
 
 
 def reranked(question: str, hits: Sequence[Hit], reranker: Reranker, count: int) -> list[Hit]:

@@ -2,7 +2,7 @@
 
     python -m wellread.train.reranker DATA OUT [--steps N] [--seed N]
 
-Only low-rank changes of its matrices are learned (LoRA, Hu et al. 2021, arXiv:2106.09685), so what is shipped is small: see
+Only low-rank changes of its matrices are learned (LoRA, Hu et al. 2021, arXiv:2106.09685), so the outcome is small: see
 `wellread.models.reranker`. The loss is listwise: softmax over the passages of one question and a "none of them" whose logit is 0,
 which also sets the scale of the logits.
 """
@@ -368,7 +368,7 @@ def _lesson(data: Path, out: Path, pulled: Pulled) -> Lesson:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m wellread.train.reranker", description="Teach the default reranker.")
+    parser = argparse.ArgumentParser(prog="python -m wellread.train.reranker", description="Teach a reranker.")
     parser.add_argument("data", type=Path, help="folder with grounded_qa, halueval_qa and the evaluation sets")
     parser.add_argument("out", type=Path, help="folder for what is made")
     parser.add_argument("--steps", type=int, default=400, help=f"each looks at {_QUESTIONS} questions")
