@@ -40,7 +40,8 @@ _CPU_SECONDS = 600
 class Vectors:
     """Vectors of all-MiniLM-L6-v2 by sentence-transformers in float32, each text embedded once for all systems: they share the weights.
 
-    They lie in a .npz file; missing ones are made by `peers_embed.py`. A text that is longer than `tokens` is cut off there.
+    They lie in a .npz file; missing ones are made by `peers_embed.py`. A text that is longer than `tokens` is cut off there. A whole text
+    is kept under its hash, with its length in tokens; one that was cut off under its hash and where that was.
     """
 
     def __init__(self, python: str, model: str, cache: Path, tokens: int) -> None:
@@ -48,12 +49,13 @@ class Vectors:
         self._model = model
         self._cache = cache
         self._tokens = tokens
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, tuple[int, Any]] = {}
         if cache.exists():
             import numpy as np
 
             with np.load(cache) as held:
-                self._known = dict(zip(held["keys"].tolist(), held["vectors"], strict=True))
+                rows = zip(held["lengths"].tolist(), held["vectors"], strict=True)
+                self._known = dict(zip(held["keys"].tolist(), rows, strict=True))
 
     def encode(self, texts: list[str]) -> Any:
         """float32 [n, 384], of length 1."""
@@ -66,8 +68,8 @@ class Vectors:
 
     def _found(self, text: str) -> Any:
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
-        whole = self._known.get(key)
-        return self._known.get(f"{key}:{self._tokens}") if whole is None else whole
+        length, vector = self._known.get(key, (0, None))
+        return vector if length <= self._tokens and vector is not None else self._known.get(f"{key}:{self._tokens}", (0, None))[1]
 
     def _add(self, texts: list[str]) -> None:
         import numpy as np
@@ -79,11 +81,12 @@ class Vectors:
             command = [self._python, script, self._model, str(self._tokens), str(asked), str(made)]
             subprocess.run(command, check=True, stdout=sys.stderr)
             with np.load(made) as held:
-                for text, vector, cut in zip(texts, held["vectors"], held["cut"], strict=True):
+                for text, vector, length in zip(texts, held["vectors"], held["lengths"].tolist(), strict=True):
                     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-                    self._known[f"{key}:{self._tokens}" if cut else key] = vector
+                    self._known[key if length <= self._tokens else f"{key}:{self._tokens}"] = (length, vector)
+        lengths, vectors = zip(*self._known.values(), strict=True)
         new = self._cache.with_suffix(".new.npz")
-        np.savez(new, keys=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
+        np.savez(new, keys=np.array(list(self._known)), lengths=np.array(lengths), vectors=np.stack(vectors))
         new.replace(self._cache)
 
 

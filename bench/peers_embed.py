@@ -2,7 +2,7 @@
 
     python bench/peers_embed.py MODEL TOKENS TEXTS.json VECTORS.npz
 
-`cut` says of each text whether it was longer than TOKENS.
+`lengths` are those of the texts in tokens, and one more than TOKENS for each that was cut off there.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ model = SentenceTransformer(sys.argv[1], device="cpu")
 model.max_seq_length = int(sys.argv[2])
 texts = json.loads(Path(sys.argv[3]).read_text(encoding="utf-8"))
 lengths = [len(ids) for ids in model.tokenizer(texts, truncation=True, max_length=model.max_seq_length + 1)["input_ids"]]
-cut = np.array(lengths) > model.max_seq_length
-np.savez(sys.argv[4], vectors=model.encode(texts, normalize_embeddings=True, show_progress_bar=False), cut=cut)
+vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+np.savez(sys.argv[4], vectors=vectors, lengths=np.array(lengths))

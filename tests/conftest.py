@@ -131,15 +131,15 @@ def keyword_ids(folder: Path) -> list[int]:
 
 
 def vector_ids(folder: Path) -> list[int]:
-    """The ids of the rows of a vector index that are alive, with repetitions."""
+    """The chunks whose rows in a vector index are alive."""
     index = folder / "index" / "vector"
     if not (index / "state.json").exists():
         return []
     state = json.loads((index / "state.json").read_text())
-    ids = np.fromfile(index / "ids", np.int64, state["rows"]) if state["rows"] else np.zeros(0, np.int64)
+    ids = np.fromfile(index / f"ids-{state['generation']}", np.int64, state["rows"]) if state["rows"] else np.zeros(0, np.int64)
     with closing(sqlite3.connect(folder / "library.db")) as db:
         gone = {row[0] for row in db.execute("select chunk from removed where change > ?", (state["written"],))}
-    return sorted(int(one) for one in ids if int(one) not in gone)
+    return sorted({int(one) for one in ids} - gone)  # a chunk that came back has two rows, and the last one counts
 
 
 # --- the command, as a person runs it

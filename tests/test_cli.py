@@ -423,7 +423,7 @@ def test_a_library_is_examined_saved_and_brought_back(command: Any, papers: Path
     found = [command("search", "solar panels", "--json", "--library", name).data[0]["chunk"] for name in ("library", "copy")]
     assert found[0] == found[1]
 
-    codes = tmp_path / "copy.wellread" / "index" / "vector" / "codes"
+    (codes,) = (tmp_path / "copy.wellread" / "index" / "vector").glob("codes-*")
     codes.write_bytes(bytes([codes.read_bytes()[0] ^ 1]) + codes.read_bytes()[1:])
     ran = command("doctor", "--library", "copy")
     assert (ran.code, ran.out.count("error: ")) in ((0, 0), (1, 1))

@@ -283,7 +283,7 @@ def _vector_index(db: sqlite3.Connection, folder: Path, dimensions: int) -> Iter
         yield f"{', '.join(str(folder / name) for name in bad)} is damaged: the checksum is another", "error"
     elif _is_ours(db, state.identity, state.change):
         rows = vector.read_rows(folder, state, dimensions)
-        held = np.zeros(0, np.int64) if rows is None else rows[2]
+        held = np.zeros(0, np.int64) if rows is None else np.delete(rows[2], vector.superseded(rows[2]))
         yield from _ids(db, folder, held, state.written, state.change)
     else:
         yield f"{folder} was made from another database", "warning"

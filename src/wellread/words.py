@@ -11,6 +11,7 @@ import unicodedata
 
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
 _TOKEN = re.compile(rf"(?P<cjk>[{_CJK}]+)|(?P<number>\d+(?:[.,]\d+)*)|(?P<word>[^\W\d_{_CJK}]+(?:['’][^\W\d_]+)*\d*)")
+_ASCII = re.compile(r"[a-z]+(?:'[a-z]+)*\d*|\d+(?:[.,]\d+)*")
 _CJK_CHAR = re.compile(f"[{_CJK}]")
 
 # Words that tell nothing about what a text is about, in the two languages we serve.
@@ -26,6 +27,8 @@ _CJK_ASKING = re.compile(
 
 def words(text: str) -> list[str]:
     """The words of a text, NFKC-normalised and case-folded; CJK runs as bigrams, a lone CJK character as itself."""
+    if text.isascii():  # two to three times as fast, and the same
+        return _ASCII.findall(text.lower())
     tokens: list[str] = []
     for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold()):
         run = match["cjk"]

@@ -93,10 +93,36 @@ def test_a_runner_ranks_each_document_once(tmp_path: Path) -> None:
     documents = [{"id": "a", "text": "pear tree"}, {"id": "b", "text": "pear pear"}]
     question = "which pear tree"
     cache = tmp_path / "vectors.npz"  # it holds all that is asked for, so that no model is
-    np.savez(cache, keys=[hashlib.sha256(question.encode()).hexdigest()[:24]], vectors=np.ones((1, 384), np.float32))
+    key = hashlib.sha256(question.encode()).hexdigest()[:24]
+    np.savez(cache, keys=[key], lengths=[5], vectors=np.ones((1, 384), np.float32))
     job = {"mode": "quality", "embed_python": "", "model": "", "cache": str(cache), "documents": documents}
     lines = runner(tmp_path, {**job, "queries": [{"id": "q", "text": question}]})
     assert [(line["variant"], line["query"], line["ranked"]) for line in lines] == [("exact", "q", ["a", "b"])]
+
+
+def test_a_text_that_one_system_cuts_off_and_another_does_not_has_two_vectors(tmp_path: Path) -> None:
+    embedder = tmp_path / "embedder"  # in the place of `peers_embed.py`: a text has as many tokens as characters, and its vector says it
+    embedder.write_text(
+        f"""#!{sys.executable}
+import json, sys
+import numpy as np
+tokens, texts = int(sys.argv[3]), json.load(open(sys.argv[4]))
+lengths = np.array([min(len(text), tokens + 1) for text in texts])
+np.savez(sys.argv[5], lengths=lengths, vectors=np.minimum(lengths, tokens)[:, None].astype(np.float32))
+"""
+    )
+    embedder.chmod(0o755)
+    code = (
+        "import pathlib, sys, peers_common as p\n"
+        "for tokens in map(int, sys.argv[3:]):\n"
+        "    vectors = p.Vectors(sys.argv[1], '', pathlib.Path(sys.argv[2]), tokens)\n"
+        "    print(*(int(one[0]) for one in vectors.encode(['x' * 3, 'x' * 7, 'x' * 50])))\n"
+    )
+    command = [sys.executable, "-c", code, str(embedder), str(tmp_path / "cache.npz")]
+    for order, told in ((("5", "9", "5"), ["3 5 5", "3 7 9", "3 5 5"]), (("9", "5"), ["3 7 9", "3 5 5"])):
+        (tmp_path / "cache.npz").unlink(missing_ok=True)
+        done = subprocess.run([*command, *order], env={**os.environ, "PYTHONPATH": str(BENCH)}, capture_output=True, text=True)
+        assert done.stdout.splitlines() == told, done.stderr
 
 
 def test_a_system_that_does_not_get_through_is_told_of(given: Sequence[peers.Given], tmp_path: Path) -> None:

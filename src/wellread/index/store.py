@@ -353,7 +353,10 @@ class Store:
         marks = ",".join("?" * len(ids))
         with self._base.errors():
             rows = self._db.execute(f"select chunk, data from vectors where chunk in ({marks})", list(map(int, ids))).fetchall()
-        return {row[0]: np.frombuffer(row[1], dtype=np.float16).astype(np.float32) for row in rows}
+        if not rows:
+            return {}
+        together = np.frombuffer(b"".join([row[1] for row in rows]), dtype=np.float16).reshape(len(rows), -1).astype(np.float32)
+        return dict(zip([row[0] for row in rows], together, strict=True))
 
     # --- traces
 

@@ -29,12 +29,20 @@ def repeated(texts: Iterable[tuple[int, str]]) -> dict[int, int]:
     again: dict[int, int] = {}
     for chunk, text in texts:
         these = frozenset(words(text))
-        same = next((first for first, those in kept if these and len(these & those) >= _SAME * len(these | those)), None)
+        same = next((first for first, those in kept if _are_alike(these, those)), None)
         if same is None:
             kept.append((chunk, these))
         else:
             again[chunk] = same
     return again
+
+
+def _are_alike(these: frozenset[str], those: frozenset[str]) -> bool:
+    fewer, more = sorted((len(these), len(those)))
+    if not fewer or fewer < _SAME * more:
+        return False
+    common = len(these & those)
+    return common >= _SAME * (fewer + more - common)
 
 
 def marginal_relevance(ranked: Sequence[int], relevance: Mapping[int, float], vectors: Mapping[int, np.ndarray], share: float) -> list[int]:
