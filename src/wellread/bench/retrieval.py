@@ -28,7 +28,7 @@ from wellread.index.store import Store
 from wellread.ingest import Ingest
 from wellread.models.base import Embedder
 from wellread.recipe import By, Recipe
-from wellread.retrieve.search import retrieve
+from wellread.retrieve.search import POOL, ranked, retrieve
 from wellread.split import contexts, split
 from wellread.types import Document, Progress, Section
 from wellread.words import cjk_share
@@ -45,8 +45,11 @@ METRICS: Mapping[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
 }
 """What a ranking is judged by, the first being what systems are compared by."""
 
-_SEEN, _CHUNKS = 100, 300
-"""Passages asked for: as long as the lists that a search joins by default, and so many that 100 documents are among them."""
+_SEEN = 30
+"""Passages that are asked for as a person would ask: among so many are 10 documents, as a rule."""
+
+_POOL = 300
+"""The length of the lists in which 100 documents are looked for."""
 
 _TIMED = 100
 _CHINESE = 0.2
@@ -106,12 +109,13 @@ def measure(collection: Collection, embedder: Embedder, cache: Path, methods: Se
     """Rank the collection's documents for each of its questions by every method. The library is made in, or found in, `cache`."""
     asking = _Remembering(embedder)
     with _library(collection, embedder, cache, progress) as index:
+        owners = _owners(index.store)
         found: dict[str, dict[str, list[float]]] = {method: {metric: [] for metric in METRICS} for method in methods}
         for done, query in enumerate(collection.queries, 1):
             for method in methods:
-                ranked = _ranked(method, query.text, index, asking)
+                order = _ranked(method, query.text, index, asking, owners)
                 for metric, judge in METRICS.items():
-                    found[method][metric].append(judge(ranked, collection.qrels[query.id]))
+                    found[method][metric].append(judge(order, collection.qrels[query.id]))
             progress(f"{collection.name}: questions", done, len(collection.queries))
         return Measured(
             name=collection.name,
@@ -172,17 +176,26 @@ def _key(documents: Sequence[Document], embedder: Embedder) -> str:
     return digest.hexdigest()[:16]
 
 
+def _owners(store: Store) -> dict[int, str]:
+    """The entry that each chunk is of."""
+    entries = {listed.id: listed.sources[0] for listed in store.documents()}
+    owners: dict[int, str] = {}
+    for ids, _ in store.vectors_since(0, store.change):
+        owners |= {chunk.id: entries[chunk.document] for chunk in store.chunks(ids.tolist()).values()}
+    return owners
+
+
 # --- rankings
 
 
-def _ranked(method: By, question: str, index: Index, embedder: Embedder) -> list[str]:
-    """Ids of entries, best first. What a person sees comes from a search for a hundred passages; a search for more, whose order may be
-    another, only adds what stands behind them.
+def _ranked(method: By, question: str, index: Index, embedder: Embedder, owners: Mapping[int, str]) -> list[str]:
+    """Ids of entries, best first. The first are those of the passages that a person sees; longer lists, which a search without passages
+    joins, only add what stands behind them.
     """
     recipe = Recipe(by=method)
-    best = retrieve(question, index, embedder, recipe=recipe, limit=_SEEN)
-    more = retrieve(question, index, embedder, recipe=recipe, limit=_CHUNKS)
-    return list(dict.fromkeys(hit.source for hit in [*best, *more]))
+    best = [hit.chunk.id for hit in retrieve(question, index, embedder, recipe=recipe, limit=_SEEN)]
+    more = ranked(question, index, embedder, recipe, pool=_POOL).ids
+    return list(dict.fromkeys(owners[chunk] for chunk in [*best, *more]))
 
 
 def _cpu_ms(questions: Sequence[str], index: Index, embedder: Embedder) -> dict[str, float]:
@@ -192,9 +205,9 @@ def _cpu_ms(questions: Sequence[str], index: Index, embedder: Embedder) -> dict[
         at = [time.process_time()]
         vector = embedder.embed([question], query=True)[0]
         at.append(time.process_time())
-        index.keyword.search(question, limit=_SEEN)
+        index.keyword.search(question, limit=POOL)
         at.append(time.process_time())
-        index.vector.search(vector, index.store, limit=_SEEN)
+        index.vector.search(vector, index.store, limit=POOL)
         at.append(time.process_time())
         retrieve(question, index, embedder)
         at.append(time.process_time())

@@ -136,7 +136,7 @@ class _Growing:
         self._put([self._made.document(number) for number in self._gone], spent)
         self._gone = []
         while (count := store.chunk_count()) < size:
-            progress(f"growing to {size:,} chunks", count, size)
+            progress(f"growing to {size:,} chunks, in thousands", count // 1000, size // 1000)
             some: list[Passages] = []
             while len(some) < _TOGETHER and count < size:
                 some.append(self._made.document(self._documents))
@@ -215,7 +215,7 @@ class _Growing:
             best = np.argsort(-cosines, axis=1)[:, :_RESULTS]
             cosines, ids = np.take_along_axis(cosines, best, 1), np.take_along_axis(ids, best, 1)
             seen += len(some)
-            progress("comparing with all vectors", seen, total)
+            progress("comparing with all vectors, in thousands", seen // 1000, total // 1000)
         found = [list(self._index.vector.search(question.vector, store, limit=POOL))[:_RESULTS] for question in asked]
         return float(np.mean([len(set(mine) & set(exact.tolist())) / len(exact) for mine, exact in zip(found, ids, strict=True)]))
 

@@ -64,9 +64,13 @@ def retrieve(
         ids = ids[: 4 * limit]
         ids = marginal_relevance(ids, found.relevance, index.store.vectors(ids), recipe.mmr)
     ids = spread(ids, passage_bits=PASSAGE_BITS, most=_OF_ONE_PASSAGE)
-    hits = _hits(ids[: 2 * limit], index.store, found)
-    again = repeated((hit.chunk.id, hit.chunk.text) for hit in hits)
-    return [hit for hit in hits if hit.chunk.id not in again][:limit]
+    hits: list[Hit] = []
+    while ids and len(hits) < limit:  # no more is loaded than is needed
+        some, ids = ids[: limit - len(hits)], ids[limit - len(hits) :]
+        hits += _hits(some, index.store, found)
+        again = repeated((hit.chunk.id, hit.chunk.text) for hit in hits)
+        hits = [hit for hit in hits if hit.chunk.id not in again]
+    return hits
 
 
 def ranked(
