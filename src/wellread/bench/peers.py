@@ -31,7 +31,9 @@ PEERS = ("langchain", "llamaindex", "chroma", "txtai", "haystack")
 SCALED = PEERS[:-1]
 """The systems that can be given vectors and keep them in files."""
 
-_SCRIPTS = Path(__file__).parents[3] / "bench"
+_SCRIPTS = Path("bench")
+"""Where the runners lie, from the root of the source tree: they are not installed."""
+
 _SECONDS = 1_800
 _RESULTS = 10
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -68,14 +70,14 @@ class PeerPoint:
 
 def check_root(root: Path) -> list[str]:
     """The systems that have an environment in `root`. Raises `UsageError` where there is none, or no runners."""
-    if not (_SCRIPTS / "peers_common.py").is_file():
-        raise UsageError("the runners of other systems are not installed.", hint="run this in the source tree of Wellread")
     found = [peer for peer in PEERS if (root / peer / "bin" / "python").exists()]
     if "langchain" not in found:
         raise UsageError(
             f"there is no {root / 'langchain' / 'bin' / 'python'}.",
             hint="make the environments as bench/peers_common.py says, this one first",
         )
+    if not (_SCRIPTS / "peers_common.py").is_file():
+        raise UsageError("the runners of other systems are not here.", hint="run this in the root of Wellread's source tree")
     return found
 
 
