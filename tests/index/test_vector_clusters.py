@@ -247,7 +247,7 @@ index.catch_up(store)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [12, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_before_any_file_is_opened_renamed_or_removed(every: int, store: Store, folder: Path, tmp_path: Path) -> None:
     """A catch-up that appends, makes clusters, and clears the generation before away: halted at each step, then done again."""
     add(store, "/a", topics(1, 150))

@@ -71,6 +71,17 @@ def test_the_same_text_again_is_told() -> None:
     assert repeated(texts) == {3: 1, 5: 4}
 
 
+@given(st.lists(st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=30), max_size=12))
+def test_no_repetition_is_overlooked(texts: list[list[str]]) -> None:
+    """Against comparing each text with all before it."""
+    sets = [frozenset(text) for text in texts]
+    again = set[int]()
+    for at, these in enumerate(sets):
+        if any(len(these & sets[one]) >= 0.9 * len(these | sets[one]) for one in range(at) if one not in again):
+            again.add(at)
+    assert repeated((at, " ".join(text)) for at, text in enumerate(texts)).keys() == again
+
+
 @given(st.permutations(range(6)), st.floats(0, 1))
 def test_marginal_relevance_loses_nothing(order: list[int], share: float) -> None:
     vectors = {at: np.eye(6)[at] for at in range(5)}
