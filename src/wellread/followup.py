@@ -65,6 +65,7 @@ _SUBJECT_CHARS = 3
 
 _NAME = re.compile(r"(?<![\w-])[\w-]*[A-Z][\w'’.-]*(?:\s+(?:(?:of|the|de|van|von)\s+)*[\w-]*[A-Z0-9][\w'’.-]*)*")
 _THING = re.compile(r"\b(?:the|this|my|our|your)\s+((?:[a-z][\w-]*\s*){1,3})")
+_WHICH_KIND = re.compile(r"^\s*which\s+(?!of\b|is\b|are\b|was\b|were\b|one\b)[a-z]", re.IGNORECASE)
 _ASKS_FOR_NAME = re.compile(r"^\s*(?:who|whose|whom|which)\b", re.IGNORECASE)
 
 
@@ -127,6 +128,8 @@ def _lacking(question: str, turns: Sequence[tuple[str, str]]) -> str:
     if not _is_fragment(question):
         for asked, answered in reversed(turns):
             names = _names(asked)
+            if not names and _WHICH_KIND.match(asked):  # "which optimizer did we choose": the question says more than a name would
+                break
             if _ASKS_FOR_NAME.match(asked):  # the answer's own name is what was asked for
                 names += [name for name in _names(answered) if name not in names][:1]
             if names and cjk_share(asked) <= _CHINESE:
