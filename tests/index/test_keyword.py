@@ -15,7 +15,7 @@ import tantivy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wellread.index.keyword import KeywordHits, KeywordIndex, State, damaged_files, held_ids, read_state
+from wellread.index.keyword import _LAYOUT, KeywordHits, KeywordIndex, State, damaged_files, held_ids, read_state
 from wellread.index.store import Store
 from wellread.index.sums import write_note
 from wellread.types import Document, Section
@@ -222,7 +222,14 @@ def test_damage_that_comes_while_the_index_is_open_is_made_good(victim: str, sto
 def killed_before_it_was_counted(folder: Path, before: State) -> None:
     """Put in place what a kill between the commit and the note of it leaves: the new segments, and the note made before they came."""
     files = {name: known for name, known in before.files.items() if name not in ("meta.json", ".managed.json")}
-    note = {"layout": "keyword-3", "identity": before.identity, "change": before.change, "files": files, "writing": True}
+    note = {
+        "layout": _LAYOUT,
+        "identity": before.identity,
+        "change": before.change,
+        "files": files,
+        "commit": before.commit,
+        "writing": True,
+    }
     write_note(folder / "state.json", note)
 
 
@@ -316,6 +323,20 @@ def test_an_older_copy_of_the_index_catches_up(store: Store, put: Put, folder: P
     level(folder, store)
     shutil.rmtree(folder)
     shutil.copytree(tmp_path / "older", folder)
+    same_as_fresh(folder, store, tmp_path)
+
+
+def test_a_list_of_segments_older_than_its_note_is_not_believed(store: Store, put: Put, folder: Path, tmp_path: Path) -> None:
+    """As in a copy that was made file by file while more was being written."""
+    fill(store, put, range(3))
+    level(folder, store)
+    shutil.copytree(folder, tmp_path / "older")
+    fill(store, put, range(3, 6))
+    level(folder, store)
+    killed_before_it_was_counted(folder, written(folder))
+    fill(store, put, range(6, 8))
+    shutil.copyfile(tmp_path / "older" / "meta.json", folder / "meta.json")
+    assert damaged_files(folder, written(folder), known={}) == ["meta.json"]
     same_as_fresh(folder, store, tmp_path)
 
 

@@ -130,6 +130,25 @@ def test_scores_of_given_chunks(store: Store, folder: Path, put: Put) -> None:
     assert index.scores(query, store, []) == index.scores(query, store, [99]) == {}
 
 
+def test_rough_scores_are_near_the_exact_ones(store: Store, folder: Path, put: Put) -> None:
+    for number in range(8):
+        put(store, f"/{number}", f"common word{number}")
+    index = level(folder, store)
+    put(store, "/3", "another thing")
+    store.unlink(["/5"])
+    gone = set(range(1000)) - set(everything(index := level(folder, store), store))
+    query = HashEmbedder(D).embed(["common word3"])[0]
+    known = sorted(everything(index, store))
+    assert index.rough_scores(query, [*known[::-1], *sorted(gone)]) == pytest.approx(index.scores(query, store, known), abs=0.01)
+    assert len(known) == 7
+    assert (
+        index.rough_scores(query, [])
+        == index.rough_scores(query, [1 << 40])
+        == VectorIndex(folder / "none", D).rough_scores(query, [1])
+        == {}
+    )
+
+
 def test_an_empty_library_finds_nothing(store: Store, folder: Path) -> None:
     assert everything(VectorIndex(folder, D), store) == {}
     assert everything(level(folder, store), store) == {}

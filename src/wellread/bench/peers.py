@@ -223,5 +223,7 @@ def _run(peer: str, root: Path, job: Mapping[str, Any], *, seconds: float) -> li
         told = done.stderr.strip().splitlines()
         if done.returncode == -signal.SIGXCPU:
             raise PeerFailed("not done after ten minutes of processor time")
+        if done.returncode < 0:
+            raise PeerFailed(f"ended by signal {-done.returncode}")
         raise PeerFailed(told[-1] if told else f"ended with {done.returncode}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

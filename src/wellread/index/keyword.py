@@ -29,7 +29,7 @@ from wellread.index.sums import file_sum, read_note, write_note
 from wellread.index.within import Within
 from wellread.words import asked_words, words
 
-_LAYOUT = "keyword-3"
+_LAYOUT = "keyword-4"
 """Changes when the fields or the analysis do, so that an older index is rebuilt."""
 
 PASSAGE_BITS = 2
@@ -46,12 +46,14 @@ _LISTS = ("meta.json", ".managed.json")
 class State:
     """What `state.json` says: the database and its change that the files hold, and size and CRC-32 of each file.
 
-    `writing` says that more was being written: some files may be gone, and more may be there.
+    `writing` says that more was being written: some files may be gone, and more may be there. `commit` is the engine's own count of
+    what was done (its opstamp), which only grows: a list of segments from before it is of a copy that was made file by file.
     """
 
     identity: str
     change: int
     files: Mapping[str, tuple[int, int]]
+    commit: int = 0
     writing: bool = False
 
 
@@ -60,12 +62,14 @@ def read_state(folder: Path) -> State | None:
     note = read_note(folder / "state.json")
     if note is None or note["layout"] != _LAYOUT:
         return None
-    return State(note["identity"], note["change"], {name: (size, crc) for name, (size, crc) in note["files"].items()}, note["writing"])
+    files = {name: (size, crc) for name, (size, crc) in note["files"].items()}
+    return State(note["identity"], note["change"], files, note["commit"], note["writing"])
 
 
 def damaged_files(folder: Path, state: State, *, known: Mapping[str, tuple[int, int]]) -> list[str]:
     """The names of files that do not hold what was written. Of those that are `known` to be right only the size is looked at."""
-    return [name for name, expected in state.files.items() if not _is_sound(folder / name, expected, known.get(name), state.writing)]
+    bad = [name for name, expected in state.files.items() if not _is_sound(folder / name, expected, known.get(name), state.writing)]
+    return ["meta.json", *bad] if state.writing and state.change and _commit(folder) < state.commit else bad
 
 
 def held_ids(folder: Path, around: Sequence[int], *, slice_length: int = 20_000) -> Iterator[int]:
@@ -103,6 +107,14 @@ def _is_sound(path: Path, expected: tuple[int, int], known: tuple[int, int] | No
         return may_be_gone
     except OSError:
         return False
+
+
+def _commit(folder: Path) -> int:
+    """The engine's count in its list of segments, or -1 when there is none that can be read."""
+    try:
+        return int(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["opstamp"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
 
 
 def _is_damage(error: BaseException) -> bool:
@@ -268,7 +280,14 @@ class KeywordIndex:
             files = {path.name: files.get(path.name) or file_sum(path) for path in live}
         write_note(
             self._folder / "state.json",
-            {"layout": _LAYOUT, "identity": identity, "change": change, "files": files, "writing": writing},
+            {
+                "layout": _LAYOUT,
+                "identity": identity,
+                "change": change,
+                "files": files,
+                "commit": _commit(self._folder),
+                "writing": writing,
+            },
         )
         self._sound = files
 

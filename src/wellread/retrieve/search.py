@@ -123,7 +123,7 @@ def _joined(
         return Ranking((), {}, {}, {})
     unlisted = [chunk for chunk in pool if chunk not in keyword.scores]
     bm25 = keyword.scores | index.keyword.scores(question, unlisted, boosts=asked.boosts, phrases=asked.phrases)
-    cosine = dense | index.vector.scores(vector, index.store, [chunk for chunk in pool if chunk not in dense])
+    cosine = dense | index.vector.rough_scores(vector, [chunk for chunk in pool if chunk not in dense])
     words, meaning = Scored(list(keyword.scores.values()), bm25), Scored(list(dense.values()), cosine)
     trust = keyword_trust(words, meaning, coverage=keyword.coverage, known=keyword.known)
     keyword_z, dense_z = words.z_scores(pool), meaning.z_scores(pool)
