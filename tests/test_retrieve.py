@@ -19,7 +19,7 @@ from wellread.retrieve.find import find
 from wellread.retrieve.search import retrieve
 from wellread.types import Hit
 
-PARTS = {"bm25", "cosine", "relevance", "keyword_z", "passage_z", "dense_z", "keyword_trust"}
+PARTS = {"bm25", "cosine", "relevance", "keyword_z", "passage_z", "dense_z", "head_z", "keyword_trust"}
 
 
 @pytest.fixture
@@ -64,7 +64,8 @@ def test_the_best_hit_comes_first_and_says_why(library: Library) -> None:
     for hit in hits:
         why = hit.why
         words = (why["keyword_z"] + 0.5 * why["passage_z"]) / 1.5
-        assert hit.score == pytest.approx(why["keyword_trust"] * words + why["dense_z"])
+        meaning = (why["dense_z"] + 0.25 * why["head_z"]) / 1.25
+        assert hit.score == pytest.approx(why["keyword_trust"] * words + meaning)
         assert why["keyword_trust"] == pytest.approx(why["trust_coverage"] * why["trust_known"] * why["trust_standing"])
         assert 0 <= why["relevance"] <= 1
 
@@ -72,7 +73,7 @@ def test_the_best_hit_comes_first_and_says_why(library: Library) -> None:
 def test_words_that_nobody_wrote_give_the_keyword_list_no_say(library: Library) -> None:
     hits = found(library, "zyzzyva quokka")
     assert hits and all(hit.why["keyword_trust"] == 0 for hit in hits)
-    assert [hit.score for hit in hits] == [hit.why["dense_z"] for hit in hits]
+    assert [hit.score for hit in hits] == pytest.approx([(hit.why["dense_z"] + 0.25 * hit.why["head_z"]) / 1.25 for hit in hits])
 
 
 @pytest.mark.parametrize(("by", "kept"), [("keyword", "bm25"), ("dense", "cosine"), ("rrf", "rrf")])

@@ -264,10 +264,10 @@ def _reason(hit: Hit) -> str:
     why = hit.why
     told = [f"relevance {why['relevance']:.2f}", f"score {hit.score:.2f}"]
     if "dense_z" in why:
-        told.append(
-            f"meaning {why['dense_z']:+.2f} (cosine {why['cosine']:.2f}), words {why['keyword_z']:+.2f} (bm25 {why['bm25']:.1f}) and around"
-            f" {why['passage_z']:+.2f}, trusted {why['keyword_trust']:.2f}"
-        )
+        told += [
+            f"meaning {why['dense_z']:+.2f} (cosine {why['cosine']:.2f}) and its document's head {why['head_z']:+.2f}",
+            f"words {why['keyword_z']:+.2f} (bm25 {why['bm25']:.1f}) and around {why['passage_z']:+.2f}, trusted {why['keyword_trust']:.2f}",
+        ]
     else:
         told += [f"{name} {why[name]:.2f}" for name in ("bm25", "cosine", "rrf") if name in why]
     if "rerank" in why:

@@ -14,6 +14,11 @@ _DOCUMENT_BITS, _CHUNK_BITS = 36, 17
 """How a chunk's id is made up."""
 
 
+def first_of_document(chunk: int) -> int:
+    """The id of the first chunk of the document that a chunk belongs to."""
+    return chunk >> _CHUNK_BITS << _CHUNK_BITS
+
+
 def insert_chunks(db: sqlite3.Connection, document: str, spans: Sequence[Span], vectors: np.ndarray, change: int) -> None:
     """Write chunks and their vectors ([len(spans), d] float32), in the transaction that is open."""
     first = _first_id(db, document, len(spans))

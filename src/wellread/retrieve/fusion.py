@@ -32,6 +32,11 @@ _PASSAGE_WEIGHT = 0.5
 """What the words around a chunk count, its own counting 1."""
 
 
+_HEAD_WEIGHT = 0.25
+"""What the vector of the first chunk of a chunk's document counts, its own counting 1. Measured with 200 questions each: +.013 nDCG@10 on a
+manual, +.015 across languages, -.007 to +.005 on five other sets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """One list: the scores of the hits it `listed`, best first, and of others that were asked for. What it does not know is not in it."""
@@ -88,6 +93,11 @@ def keyword_trust(keyword: Scored, dense: Scored, *, coverage: float, known: flo
 def with_passages(keyword_z: np.ndarray, passage_z: np.ndarray) -> np.ndarray:
     """What the words of a chunk say together with those of the passage it lies in: their weighted mean."""
     return np.asarray((keyword_z + _PASSAGE_WEIGHT * passage_z) / (1 + _PASSAGE_WEIGHT))
+
+
+def with_heads(dense_z: np.ndarray, head_z: np.ndarray) -> np.ndarray:
+    """What a chunk means together with what its document begins with, which often says what it is about: their weighted mean."""
+    return np.asarray((dense_z + _HEAD_WEIGHT * head_z) / (1 + _HEAD_WEIGHT))
 
 
 def reciprocal_ranks(lists: Sequence[Sequence[int]], *, constant: int = 60) -> dict[int, float]:

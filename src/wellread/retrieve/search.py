@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wellread.index.chunk_rows import first_of_document
 from wellread.index.index import Index
 from wellread.index.keyword import PASSAGE_BITS, KeywordIndex
 from wellread.index.keyword_query import KeywordHits
@@ -16,7 +17,7 @@ from wellread.models.base import Embedder
 from wellread.recipe import Recipe
 from wellread.retrieve.analysis import Literals, literals
 from wellread.retrieve.diversity import marginal_relevance, repeated, spread
-from wellread.retrieve.fusion import Scored, keyword_trust, reciprocal_ranks, with_passages
+from wellread.retrieve.fusion import Scored, keyword_trust, reciprocal_ranks, with_heads, with_passages
 from wellread.retrieve.relevance import closeness, relevance
 from wellread.types import Hit
 
@@ -128,7 +129,8 @@ def _joined(
     trust = keyword_trust(words, meaning, coverage=keyword.coverage, known=keyword.known)
     keyword_z, dense_z = words.z_scores(pool), meaning.z_scores(pool)
     around_z = _around(question, asked, index.passages, pool)
-    fused = trust.weight * with_passages(keyword_z, around_z) + dense_z
+    head_z = _heads(vector, index, meaning, pool)
+    fused = trust.weight * with_passages(keyword_z, around_z) + with_heads(dense_z, head_z)
     scores = dict(zip(pool, fused.tolist(), strict=True))
     most = _most(keyword)
     why, told = {}, {}
@@ -142,6 +144,7 @@ def _joined(
             "keyword_z": float(keyword_z[at]),
             "passage_z": float(around_z[at]),
             "dense_z": float(dense_z[at]),
+            "head_z": float(head_z[at]),
             "keyword_trust": trust.weight,
             "trust_coverage": trust.coverage,
             "trust_known": trust.known,
@@ -156,6 +159,12 @@ def _around(question: str, asked: Literals, passages: KeywordIndex, pool: Sequen
     of = [chunk >> PASSAGE_BITS for chunk in pool]
     others = sorted(set(of) - found.keys())
     return Scored(list(found.values()), found | passages.scores(question, others, boosts=asked.boosts, phrases=asked.phrases)).z_scores(of)
+
+
+def _heads(vector: np.ndarray, index: Index, meaning: Scored, pool: Sequence[int]) -> np.ndarray:
+    """For each chunk what the vector of its document's first chunk says, on the scale of the dense list."""
+    of = [first_of_document(chunk) for chunk in pool]
+    return Scored(meaning.listed, index.vector.rough_scores(vector, sorted(set(of)))).z_scores(of)
 
 
 def _most(keyword: KeywordHits) -> float:
