@@ -265,8 +265,8 @@ def _reason(hit: Hit) -> str:
     told = [f"relevance {why['relevance']:.2f}", f"score {hit.score:.2f}"]
     if "dense_z" in why:
         told += [
-            f"meaning {why['dense_z']:+.2f} (cosine {why['cosine']:.2f}) and its document's head {why['head_z']:+.2f}",
-            f"words {why['keyword_z']:+.2f} (bm25 {why['bm25']:.1f}) and around {why['passage_z']:+.2f}, trusted {why['keyword_trust']:.2f}",
+            f"meaning {why['dense_z']:+.2f} (cosine {why['cosine']:.2f}) and of its document {why['head_z']:+.2f}",
+            f"words {why['keyword_z']:+.2f} (bm25 {why['bm25']:.1f}), around {why['passage_z']:+.2f}, trusted {why['keyword_trust']:.2f}",
         ]
     else:
         told += [f"{name} {why[name]:.2f}" for name in ("bm25", "cosine", "rrf") if name in why]
