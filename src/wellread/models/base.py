@@ -68,6 +68,27 @@ class Reranker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader found in one text: the span (code points of the text) that answers best, and the logarithms of two odds against there
+    being no answer: that it is this span (`score`), and that it is any (`there`)."""
+
+    start: int
+    end: int
+    score: float
+    there: float
+
+
+class Reader(Protocol):
+    """A model that looks for the words that answer a question."""
+
+    name: str
+
+    def read(self, question: str, texts: Sequence[str], titles: Sequence[str]) -> list[Reading]:
+        """The best answer of each text; `titles` say what each is part of ("" for nothing)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Writer:
     """The chat model that may write the answer, the languages it can write (None: any), and how much evidence it is shown at best.
 

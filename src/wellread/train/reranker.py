@@ -2,8 +2,8 @@
 
     python -m wellread.train.reranker DATA OUT [--steps N] [--seed N]
 
-Only low-rank changes of its matrices are learned (LoRA, Hu et al. 2021, arXiv:2106.09685), so the outcome is small: see
-`wellread.models.reranker`. The loss is listwise: softmax over the passages of one question and a "none of them" whose logit is 0,
+Only low-rank changes of its matrices are learned, so the outcome is small: see `wellread.models.adapter`.
+The loss is listwise: softmax over the passages of one question and a "none of them" whose logit is 0,
 which also sets the scale of the logits.
 """
 
@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 
 from wellread.config import load
 from wellread.models import bert, minilm
+from wellread.models.adapter import Adapter, merged, read_adapter, write_adapter
 from wellread.models.catalog import find
 from wellread.models.embedder import OnnxEmbedder
 from wellread.models.files import ModelStore, Pulled
-from wellread.models.reranker import MATRICES, Change, Head, Learned, OnnxReranker, merged, read_learned, write_learned
+from wellread.models.reranker import OnnxReranker, head_of
+from wellread.train.encoder import Encoder, Texts, drift, encode, train
 from wellread.train.pairs import Group, Lesson, make_lesson, read_lesson, read_questions, without_evaluation, write_lesson
 
 RANK = 16
@@ -37,7 +39,6 @@ _LISTED = 5  # passages of a question that are compared in one step, the right o
 _QUESTIONS = 6  # in a step
 _RATE = 1e-3
 _STEEP = 10.0
-_WARM_STEPS = 50
 _UNTITLED = 0.25  # of the questions see passages without their titles
 _UNANSWERED = 0.1  # of the questions have no right passage
 _HELD_QUESTIONS = 100
@@ -47,12 +48,9 @@ _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pairs laid end to end. `ids` and `places` int64 [tokens], `starts` int64 [pairs + 1], `seconds` int64 [pairs]: where, counted from
-    its start, a pair's passage begins. `lists` is the number of pairs of each question and `right` which of them is, or None."""
+    """Questions with their passages, as pairs. `lists` is the number of pairs of each question and `right` which of them is, or None."""
 
-    ids: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    seconds: NDArray[np.int64]
+    texts: Texts
     lists: tuple[int, ...]
     right: tuple[int | None, ...]
 
@@ -68,112 +66,40 @@ class Verdict:
 
 
 class Network:
-    """The encoder in torch: the frozen matrices of `bert`, and for each a change of low rank that is learned, with the head."""
+    """The encoder and a head that makes one logit of a pair, both learned; see `wellread.models.reranker.Head`."""
 
-    def __init__(self, base: bert.Bert, *, rank: int, seed: int, full: bool = False) -> None:
+    def __init__(self, base: bert.Bert, *, rank: int, seed: int) -> None:
         import torch
 
-        maker = torch.Generator().manual_seed(seed)
-        width = base.positions.shape[1]
-        self._heads, self._epsilon = base.heads, base.epsilon
-        self._words = torch.from_numpy(word_vectors(base))
-        self._positions = torch.from_numpy(base.positions.copy())
-        self._norm = _pair(base.norm)
-        self._blocks = [{name: _pair(getattr(block, name)) for name in (*MATRICES, "output_norm", "down_norm")} for block in base.blocks]
-        self.changes: list[dict[str, tuple[Any, Any]]] = []
-        for block in self._blocks:
-            made = {}
-            for name in MATRICES:
-                outputs, inputs = block[name][0].shape
-                down = torch.randn(rank, inputs, generator=maker) / inputs**0.5
-                made[name] = (down.requires_grad_(), torch.zeros(outputs, rank).requires_grad_())
-            self.changes.append(made)
+        self.encoder = Encoder(base, rank=rank, seed=seed)
+        width = self.encoder.width
         # The head begins as the cosine of question and passage, which is what the weights were made for, times _STEEP.
         self._steep = torch.cat([torch.ones(width), torch.full((width,), _STEEP)])
         self.head = torch.cat([torch.zeros(width), torch.ones(width)]).requires_grad_()
         self.bias = torch.tensor([-0.5]).requires_grad_()
-        self.full = [w.requires_grad_() for b in self._blocks for n in MATRICES for w in b[n]] if full else None
 
-    def learned(self) -> Learned:
+    def learned(self) -> Adapter:
         """What was learned so far, as arrays."""
-        blocks = tuple(
-            {name: Change(down.detach().numpy().copy(), up.detach().numpy().copy()) for name, (down, up) in block.items()}
-            for block in self.changes
-        )
-        return Learned(blocks, Head((self.head * self._steep).detach().numpy().copy(), float(self.bias.detach()) * _STEEP))
+        head = {"weight": (self.head * self._steep).detach().numpy().copy(), "bias": np.float32(float(self.bias.detach()) * _STEEP)}
+        return Adapter(self.encoder.learned(), {name: np.asarray(values, np.float32) for name, values in head.items()})
 
     def trained(self) -> list[Any]:
         """Every tensor that learns."""
-        if self.full is not None:
-            return [self.head, self.bias, *self.full]
-        return [self.head, self.bias, *(part for block in self.changes for pair in block.values() for part in pair)]
+        return [self.head, self.bias, *self.encoder.trained()]
 
-    def hidden(self, batch: Batch) -> Any:
-        """The last hidden vectors, float32 [tokens, width]."""
-        import torch
-        from torch.nn import functional
-
-        lengths = np.diff(batch.starts)
-        longest = int(lengths.max())
-        places = np.concatenate([np.arange(length) for length in lengths])
-        rows = torch.from_numpy(np.repeat(np.arange(len(lengths)) * longest, lengths) + places)
-        mask = torch.arange(longest)[None] < torch.from_numpy(lengths)[:, None]
-        x = self._normed(self._words[torch.from_numpy(batch.ids)] + self._positions[torch.from_numpy(places)], self._norm)
-        for block, changes in zip(self._blocks, self.changes, strict=True):
-            parts = (self._padded(self._dense(x, block, changes, name), rows, len(lengths), longest) for name in ("query", "key", "value"))
-            mixed = functional.scaled_dot_product_attention(*parts, attn_mask=mask[:, None, None, :])
-            mixed = mixed.transpose(1, 2).reshape(len(lengths) * longest, -1)[rows]
-            x = self._normed(x + self._dense(mixed, block, changes, "output"), block["output_norm"])
-            raised = functional.gelu(self._dense(x, block, changes, "up"))
-            x = self._normed(x + self._dense(raised, block, changes, "down"), block["down_norm"])
-        return x
-
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, texts: Texts) -> Any:
         """One for each pair, float32 [pairs]."""
         import torch
 
-        x = self.hidden(batch)
-        firsts = x[torch.from_numpy(batch.starts[:-1])]
-        lengths = np.diff(batch.starts)
+        x = self.encoder.hidden(texts)
+        firsts = x[torch.from_numpy(texts.starts[:-1])]
+        lengths = np.diff(texts.starts)
         owners = np.repeat(np.arange(len(lengths)), lengths)
-        places = np.arange(len(batch.ids)) - batch.starts[owners]
-        second = places >= batch.seconds[owners]
+        places = np.arange(len(texts.ids)) - texts.starts[owners]
+        second = places >= texts.seconds[owners]
         asked, told = (_means(x, owners, chosen, len(lengths)) for chosen in (~second, second))
         both = torch.nn.functional.normalize(asked, dim=1) * torch.nn.functional.normalize(told, dim=1)
         return torch.cat([firsts, both], dim=1) @ (self.head * self._steep) + self.bias * _STEEP
-
-    def _dense(self, x: Any, block: dict[str, tuple[Any, Any]], changes: dict[str, tuple[Any, Any]], name: str) -> Any:
-        from torch.nn import functional
-
-        y = functional.linear(x, *block[name])
-        if self.full is not None:
-            return y
-        down, up = changes[name]
-        return y + functional.linear(functional.linear(x, down), up)
-
-    def _padded(self, x: Any, rows: Any, pairs: int, longest: int) -> Any:
-        """[tokens, width] to [pairs, heads, longest, width of a head]."""
-        wide = x.new_zeros(pairs * longest, x.shape[1]).index_copy(0, rows, x)
-        return wide.view(pairs, longest, self._heads, -1).transpose(1, 2)
-
-    def _normed(self, x: Any, norm: tuple[Any, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.layer_norm(x, (x.shape[-1],), *norm, eps=self._epsilon)
-
-
-def word_vectors(base: bert.Bert) -> NDArray[np.float32]:
-    """The word vectors as float32 [words, width]."""
-    if isinstance(base.words, bert.ByteWords):
-        return base.words.values.astype(np.float32) * base.words.scales
-    raise ValueError("only word vectors of 8 bits are read here")
-
-
-def _pair(part: bert.Dense | bert.Norm) -> tuple[Any, Any]:
-    import torch
-
-    first = part.weight if isinstance(part, bert.Dense) else part.gain
-    return torch.from_numpy(first.copy()), torch.from_numpy(part.bias.copy())
 
 
 def _means(x: Any, owners: NDArray[np.int64], chosen: NDArray[np.bool_], pairs: int) -> Any:
@@ -182,19 +108,6 @@ def _means(x: Any, owners: NDArray[np.int64], chosen: NDArray[np.bool_], pairs: 
     where = torch.from_numpy(owners[chosen])
     counts = torch.from_numpy(np.bincount(owners[chosen], minlength=pairs).astype(np.float32))
     return x.new_zeros(pairs, x.shape[1]).index_add(0, where, x[torch.from_numpy(chosen)]) / counts[:, None]
-
-
-def encode(tokenizer: Any, lists: Sequence[tuple[str, Sequence[str]]], right: Sequence[int | None]) -> Batch:
-    """Questions, each with its passages, as one batch. `tokenizer` must cut pairs at the length wanted."""
-    encoded = [each for question, texts in lists for each in tokenizer.encode_batch([(question, text) for text in texts])]
-    starts = np.cumsum([0, *(len(each.ids) for each in encoded)])
-    return Batch(
-        ids=np.concatenate([np.array(each.ids, np.int64) for each in encoded]),
-        starts=starts.astype(np.int64),
-        seconds=np.array([each.type_ids.index(1) for each in encoded], np.int64),
-        lists=tuple(len(texts) for _, texts in lists),
-        right=tuple(right),
-    )
 
 
 def drawn(lesson: Lesson, groups: Sequence[Group], chance: random.Random) -> tuple[str, list[str], int | None]:
@@ -232,37 +145,8 @@ def steps_of(lesson: Lesson, tokenizer: Any, steps: int, seed: int) -> Iterator[
     groups = [group for group in lesson.groups if not group.held and len(group.found) > 1]
     for _ in range(steps):
         picked = [drawn(lesson, groups, chance) for _ in range(_QUESTIONS)]
-        yield encode(tokenizer, [(question, texts) for question, texts, _ in picked], [right for *_, right in picked])
-
-
-def train(network: Network, batches: Iterator[Batch], steps: int, tell: Callable[[int, float], None], *, rate: float = _RATE) -> None:
-    """Adam (Kingma and Ba 2015) with a rate that rises for a few steps and then falls to zero; gradients longer than 1 are cut."""
-    import torch
-
-    optimizer = torch.optim.AdamW(network.trained(), lr=rate, weight_decay=0.01)
-    warm = min(_WARM_STEPS, max(1, steps // 10))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min((at + 1) / warm, max(0.0, (steps - at) / steps)))
-    for at, batch in enumerate(batches):
-        loss = loss_of(network.logits(batch), batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.trained(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        tell(at, float(loss.detach()))
-
-
-def drift(network: Network, base: bert.Bert, batch: Batch, folder: Path) -> float:
-    """The largest difference between an untrained network's hidden vectors and those of the float32 graph of the same weights."""
-    import torch
-
-    path = folder / "float32.onnx"
-    bert.save(base, path, precision="float32")
-    run = _session(path)
-    with torch.no_grad():
-        ours = network.hidden(batch).numpy()
-    pairs = zip(batch.starts[:-1], batch.starts[1:], strict=True)
-    return max(float(np.abs(run(batch.ids[None, start:end]) - ours[start:end]).max()) for start, end in pairs)
+        pairs = [(question, text) for question, texts, _ in picked for text in texts]
+        yield Batch(encode(tokenizer, pairs), tuple(len(texts) for _, texts, _ in picked), tuple(right for *_, right in picked))
 
 
 def judge(score: Callable[[str, Sequence[str]], NDArray[np.float32]], lesson: Lesson, groups: Sequence[Group]) -> Verdict:
@@ -288,15 +172,6 @@ def _reciprocal(scores: NDArray[Any], right: int) -> float:
     return 1.0 / (1 + int((scores > scores[right]).sum()))
 
 
-def _session(path: Path) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda ids: np.asarray(session.run(None, {"input_ids": ids})[0][0])
-
-
 def _rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Spearman's."""
     return float(np.corrcoef(one.argsort().argsort(), other.argsort().argsort())[0, 1])
@@ -318,7 +193,7 @@ def main() -> int:
     tokenizer.enable_truncation(MAX_TOKENS)
     lesson = _lesson(asked.data, asked.out, pulled)
     network = Network(base, rank=RANK, seed=asked.seed)
-    apart = drift(network, base, next(steps_of(lesson, tokenizer, 1, asked.seed)), asked.out)
+    apart = drift(network.encoder, base, next(steps_of(lesson, tokenizer, 1, asked.seed)).texts, asked.out)
     print(f"gate: the network differs from the graph by {apart:.1e}")
     if apart > 1e-3:
         return 1
@@ -327,10 +202,11 @@ def main() -> int:
     def tell(at: int, loss: float) -> None:
         seen.append(loss)
         if (at + 1) % 50 == 0 or at + 1 == asked.steps:
-            write_learned(network.learned(), asked.out / "reranker.npz")
+            write_adapter(network.learned(), asked.out / "reranker.npz")
             print(f"step {at + 1}: loss {np.mean(seen[-50:]):.3f}, {time.process_time() - began:.0f} s of CPU", flush=True)
 
-    train(network, steps_of(lesson, tokenizer, asked.steps, asked.seed), asked.steps, tell)
+    batches = steps_of(lesson, tokenizer, asked.steps, asked.seed)
+    train(network.trained(), (loss_of(network.logits(batch.texts), batch) for batch in batches), asked.steps, tell, rate=_RATE)
     return _report(network, base, lesson, tokenizer, pulled, asked.out)
 
 
@@ -342,11 +218,11 @@ def _report(network: Network, base: bert.Bert, lesson: Lesson, tokenizer: Any, p
 
     def trained(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.no_grad():
-            return np.asarray(network.logits(encode(tokenizer, [(question, texts)], [None])).numpy())
+            return np.asarray(network.logits(encode(tokenizer, [(question, text) for text in texts])).numpy())
 
-    learned = read_learned(out / "reranker.npz")
+    learned = read_adapter(out / "reranker.npz")
     bert.save(merged(base, learned), out / "model.onnx")
-    exported = OnnxReranker(out / "model.onnx", pulled.paths["tokenizer"], name="new", max_tokens=MAX_TOKENS, head=learned.head)
+    exported = OnnxReranker(out / "model.onnx", pulled.paths["tokenizer"], name="new", max_tokens=MAX_TOKENS, head=head_of(learned))
     ours, theirs = judge(trained, lesson, held), judge(exported.logits, lesson, held)
     agreement = _rank_correlation(ours.logits, theirs.logits)
     print(f"held out: MRR of the network {ours.alone:.3f}, exported {theirs.alone:.3f}; rank correlation {agreement:.4f}")
