@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments of one command. Raises `UsageError` for what cannot be understood."""
-    parsed, unknown = _parser().parse_known_args(_with_filter(arguments))
+    parsed, unknown = _parser().parse_known_args(_with_run(_with_filter(arguments)))
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return parsed
@@ -51,6 +51,14 @@ def _with_filter(arguments: Sequence[str]) -> list[str]:
             joined[-1] = f"--filter={argument}"
         else:
             joined.append(argument)
+    return joined
+
+
+def _with_run(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `run` put in where `evaluate` is followed by a task: that is what is wanted most."""
+    joined = list(arguments)
+    if joined[:1] == ["evaluate"] and joined[1:2] and joined[1] not in ("run", "compare", "report", "-h", "--help"):
+        joined.insert(1, "run")
     return joined
 
 
@@ -107,8 +115,33 @@ def _parser() -> Parser:
     )
     config = _command(commands, "config", "show the settings in force")
     config.add_argument("--origin", action="store_true", help="also where each value came from")
+    _evaluate_arguments(commands)
     _bench_arguments(commands)
     return parser
+
+
+def _evaluate_arguments(commands: argparse._SubParsersAction[Parser]) -> None:
+    text = "examine a model, a server or a function, and compare what came of it"
+    about = f"{text[0].upper() + text[1:]}. `wellread evaluate TASK` is short for `wellread evaluate run TASK`."
+    evaluate = commands.add_parser("evaluate", help=text, description=about)
+    kinds = evaluate.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = _command(kinds, "run", "put tasks to an examinee, and score its answers")
+    run.add_argument("tasks", nargs="+", metavar="TASK", help="a .jsonl file of cases, a .yaml task file, or RECIPE:PATH (gsm8k:~/gsm8k)")
+    run.add_argument("--endpoint", metavar="URL", help="examine --model of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1")
+    run.add_argument("--function", metavar="MODULE:NAME", help="examine a Python function that takes a prompt and returns a text")
+    run.add_argument("--limit", type=int, metavar="N", help="ask only N items of each task, of every category in turn")
+    run.add_argument("--shots", type=int, metavar="K", help="show K examples instead of the task's own number")
+    run.add_argument("--seed", type=int, metavar="N", help="draws examples and answers (default 1234 and 0)")
+    run.add_argument("--out", metavar="DIR", help="where results are kept; with the same folder, a run that was stopped goes on")
+    compare = _command(kinds, "compare", "two runs, item by item")
+    compare.add_argument("before", metavar="BEFORE", help="the folder of a run")
+    compare.add_argument("after", metavar="AFTER", help="the folder of another")
+    compare.add_argument("--anyway", action="store_true", help="also where data or prompts differ")
+    compare.add_argument("--items", type=int, default=10, metavar="N", help="name N items that came out otherwise (default 10)")
+    report = _command(kinds, "report", "write report.html anew")
+    report.add_argument("folder", metavar="DIR", help="the folder of a run")
+    for name, kind in kinds.choices.items():
+        kind.set_defaults(command="evaluate", evaluate=name)
 
 
 def _bench_arguments(commands: argparse._SubParsersAction[Parser]) -> None:

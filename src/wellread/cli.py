@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wellread.config import Loaded
     from wellread.index.rows import Failure
     from wellread.library import Library
+    from wellread.models.base import ChatModel
     from wellread.options import Options
     from wellread.parts import Parts
     from wellread.recipe import Recipe
@@ -300,6 +301,21 @@ def _config(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from wellread import __version__
+    from wellread.evaluate.command import Surroundings, evaluate
+    from wellread.terminal import Screen
+
+    screen = Screen()
+    with _parts(arguments, screen) as parts:
+
+        def chat() -> ChatModel | None:
+            writer = parts.writer()
+            return writer.model if writer is not None else None
+
+        return evaluate(arguments, Surroundings(chat, screen.progress, screen.say, __version__))
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     from wellread.bench.command import bench
 
@@ -309,7 +325,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
     "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
-    "bench": _bench,
+    "bench": _bench, "evaluate": _evaluate,
 }  # fmt: skip
 
 

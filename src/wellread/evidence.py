@@ -11,19 +11,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 
 from wellread.cite import Evidence, closeness
 from wellread.index.store import Store
-from wellread.models.base import Embedder
+from wellread.models.base import Embedder, Reader
 from wellread.recipe import Widen
 from wellread.retrieve.widen import widened
 from wellread.sentences import sentence_spans
 from wellread.types import Document, Hit
-from wellread.words import cjk_share, content_words
+from wellread.words import cjk_share, content_words, is_english
 
 _LEXICAL_WEIGHT = 0.5
 _RANK_WEIGHT = 0.1
+_READ_WEIGHT = 1.0
+"""What a sentence gains that certainly holds the answer, as a reader sees it."""
+
 _NUMBER_WEIGHT = 0.1
 """What a sentence with a number gains when the question asks for one."""
 
@@ -73,17 +76,30 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """The words that answer, as a span of a document, and the logarithm of the odds that they do and not that nothing does."""
+
+    document: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What the hits say to a question: `found` best first, and how well the best of it fits.
 
     `coverage` is the share of the question's word weight that the best passage holds, `closeness` how near in meaning the nearest
-    sentence is (0: unrelated, 1: the same). The documents are loaded ones, by id.
+    sentence is (0: unrelated, 1: the same). The documents are loaded ones, by id. Where a reader could read them, `located` is what it
+    found best, and `there` the logarithm of the odds that any passage answers.
     """
 
     found: tuple[Found, ...]
     coverage: float
     closeness: float
     documents: Mapping[str, Document]
+    located: Located | None = None
+    there: float | None = None
 
     @property
     def strength(self) -> float:
@@ -91,8 +107,13 @@ class Selection:
         return (self.coverage + min(max(self.closeness, 0.0), 1.0)) / 2
 
 
-def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder, *, widen: Widen = "none") -> Selection:
-    """Rank the sentences of the hits' chunks, and of what lies around them, by how well they answer the question."""
+def select(
+    question: str, hits: Sequence[Hit], store: Store, embedder: Embedder, *, reader: Reader | None = None, widen: Widen = "none"
+) -> Selection:
+    """Rank the sentences of the hits' chunks, and of what lies around them, by how well they answer the question.
+
+    A `reader` is asked only where question and hits are English.
+    """
     documents = {document: store.document(document) for document in {hit.chunk.document for hit in hits}}
     placed: dict[tuple[str, int, int], tuple[int, int]] = {}  # a sentence that lies around several hits belongs to the best of them
     for rank, hit in enumerate(hits):
@@ -109,6 +130,7 @@ def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder,
     contexts = [f"{hit.title} {hit.heading or ''} {hit.chunk.text}" for hit in hits]
     weights = _weights(question, [hit.chunk.text for hit in hits])
     number = _NUMBER_WEIGHT if _ASKS_NUMBER.search(question) else 0.0
+    readings = _read(question, hits, reader)
     found = [
         Found(
             Evidence(chunk, document, start, end, text, vector, contexts[rank]),
@@ -116,13 +138,35 @@ def select(question: str, hits: Sequence[Hit], store: Store, embedder: Embedder,
             + _LEXICAL_WEIGHT * _held(weights, text)
             + _RANK_WEIGHT / (1 + rank)
             + number * _has_number(text)
+            + _READ_WEIGHT * _answers(readings, document, start, end)
             - _LONG_COSTS * (len(text) > _LONG),
         )
         for (rank, chunk, document, start, end), text, vector, cosine in zip(units, texts, vectors, cosines, strict=True)
     ]
     found.sort(key=lambda one: (-one.score, one.evidence.document, one.evidence.start))
     coverage = max(_held(weights, context) for context in contexts)
-    return Selection(_with_lists(found, documents, store, embedder), coverage, float(cosines.max()), documents)
+    best = max((located for located, _ in readings), key=lambda one: one.score, default=None)
+    there = max((there for _, there in readings), default=None)
+    return Selection(_with_lists(found, documents, store, embedder), coverage, float(cosines.max()), documents, best, there)
+
+
+def _read(question: str, hits: Sequence[Hit], reader: Reader | None) -> list[tuple[Located, float]]:
+    """What a reader makes of each hit: the words that answer, and the logarithm of the odds that any do."""
+    if reader is None or not is_english(" ".join(hit.chunk.text for hit in hits)) or cjk_share(question) > 0:
+        return []
+    texts, titles = [hit.chunk.text for hit in hits], [hit.heading or hit.title for hit in hits]
+    readings = zip(hits, reader.read(question, texts, titles), strict=True)
+    return [
+        (Located(hit.chunk.document, hit.chunk.start + one.start, hit.chunk.start + one.end, one.score), one.there)
+        for hit, one in readings
+        if one.end > one.start
+    ]
+
+
+def _answers(readings: Sequence[tuple[Located, float]], document: str, start: int, end: int) -> float:
+    """The probability that a sentence holds the answer: that of the best answer which lies in it."""
+    held = [located.score for located, _ in readings if located.document == document and start <= located.start < end]
+    return float(1 / (1 + exp(-max(held)))) if held else 0.0
 
 
 def units_of(text: str, start: int, end: int) -> list[tuple[int, int]]:

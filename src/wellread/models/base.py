@@ -89,6 +89,16 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Judges:
+    """What reads English text closely: `reader` for where an answer stands, `checker` for how likely a text supports a claim (its `score`).
+
+    Without them, words and vectors alone decide."""
+
+    reader: Reader | None = None
+    checker: Reranker | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Writer:
     """The chat model that may write the answer, the languages it can write (None: any), and how much evidence it is shown at best.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wellread.errors import ContextOverflow, ModelError
+from wellread.models.base import Reading
 from wellread.types import Delta, Message, ModelRef, Sampling, Usage
 
 _WORD = re.compile(r"[^\W_]+")
@@ -127,6 +128,27 @@ class FakeReranker:
         """Float32 [len(texts)], 0..1."""
         wanted = set(_features(query))
         return np.array([len(wanted & set(_features(text))) / max(len(wanted), 1) for text in texts], np.float32)
+
+
+class FakeReader:
+    """A reader that knows no language: the answer is what follows, in a sentence, the last word that the question has too; how much of the
+    question the text has says how sure it is."""
+
+    def __init__(self, *, name: str = "overlap") -> None:
+        self.name = name
+
+    def read(self, question: str, texts: Sequence[str], titles: Sequence[str]) -> list[Reading]:
+        """One for each text."""
+        wanted = set(_features(question))
+        return [self._best(wanted, text) for text, _ in zip(texts, titles, strict=True)]
+
+    def _best(self, wanted: set[str], text: str) -> Reading:
+        held = len(wanted & set(_features(text))) / max(len(wanted), 1)
+        odds = 10.0 * held - 5.0
+        found = [match for match in _WORD.finditer(text) if match.group().lower() in wanted]
+        start = min(found[-1].end() + 1, len(text)) if found else 0
+        stop = text.find(".", start)
+        return Reading(start, stop if stop > start else len(text), odds, odds)
 
 
 class EchoEngine:
