@@ -94,7 +94,7 @@ def stored(store: Store, source: dict, embedder: Embedder) -> list[Hit]:
     document = Document(id=name, source=name, title=name, media_type="text/plain", text=source["text"])
     spans = split(document)
     store.put(document, spans, embedder.embed([source["text"][span.start : span.end] for span in spans]), Source(name, name, 0, 0))
-    chunks = store.chunks(list(range(1, store.chunk_count() + 1)))
+    chunks = store.chunks([row.chunk for row in store.index_rows(0)])
     return [
         Hit(chunk=chunk, title="", source=name, page_label=None, heading=None, score=0.0, why={})
         for chunk in chunks.values()
