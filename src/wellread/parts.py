@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from importlib import resources
 
 from wellread.config import Settings
 from wellread.errors import UsageError, suggest
-from wellread.models.base import ChatModel, Embedder, Reranker, Writer
+from wellread.models.base import ChatModel, Embedder, Judges, Reranker, Writer
 from wellread.models.catalog import Entry, canonical, find
 from wellread.models.classic.names import SHOWN, classic_name, open_classic
 from wellread.models.files import ModelStore, Pulled
@@ -30,12 +31,18 @@ def _silent(what: str, done: int, total: int) -> None:
 class Parts:
     """Embedders and the chat model, loaded when first asked for and shared by the libraries that are given this.
 
-    `embedder` and `chat` take the place of what the settings name: a test's fakes, or models of one's own. `close` ends what was
+    `embedder`, `chat` and `judges` take the place of what the settings name: a test's fakes, or models of one's own. `close` ends what was
     loaded.
     """
 
     def __init__(
-        self, settings: Settings, *, progress: Progress = _silent, embedder: Embedder | None = None, chat: ChatModel | None = None
+        self,
+        settings: Settings,
+        *,
+        progress: Progress = _silent,
+        embedder: Embedder | None = None,
+        chat: ChatModel | None = None,
+        judges: Judges | None = None,
     ) -> None:
         self.settings = settings
         self._progress = progress
@@ -43,6 +50,7 @@ class Parts:
         self._given = embedder
         self._embedders: dict[str, Embedder] = {}
         self._reranker: Reranker | None = None
+        self._judges: Judges | None = judges
         self._writer = None if chat is None else Writer(chat)
 
     def __enter__(self) -> Parts:
@@ -92,7 +100,24 @@ class Parts:
             self._reranker = self._load_reranker()
         return self._reranker
 
+    def judges(self) -> Judges:
+        """What reads English closely, or nothing where the embedder was given: its weights are those of the embedder that is fetched."""
+        if self._judges is None:
+            self._judges = Judges() if self._given is not None else self._load_judges()
+        return self._judges
+
     # --- inside
+
+    def _load_judges(self) -> Judges:
+        from wellread.models import bert
+        from wellread.models.adapter import graph_of
+        from wellread.models.reader import OnnxReader
+
+        pulled = self._pulled(find(ENGLISH_EMBEDDER))
+        folder = self._store.derived(pulled, f"judges-{bert.RECIPE}")
+        with resources.as_file(resources.files("wellread.models") / "reader.npz") as adapter:
+            model = graph_of(adapter, pulled.paths["model"], folder)
+            return Judges(OnnxReader(adapter, model, pulled.paths["tokenizer"], threads=self._threads()))
 
     def _load_reranker(self) -> Reranker:
         from wellread.models import bert

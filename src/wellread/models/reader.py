@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from wellread.errors import ModelError
-from wellread.models.adapter import Floats, graph_of, read_adapter
+from wellread.models.adapter import Floats, read_adapter
 from wellread.models.base import Reading
 from wellread.models.pairs import PairGraph
 
@@ -30,16 +30,14 @@ class OnnxReader:
     token, for there being one. Several threads may use one reader.
     """
 
-    def __init__(self, adapter: Path, weights: Path, tokenizer: Path, folder: Path, *, threads: int = 1) -> None:
-        """The adapter on the fetched all-MiniLM-L6-v2 `weights`, whose graph is kept in `folder`. Raises `ModelMissing`, `ModelError`."""
+    def __init__(self, adapter: Path, model: Path, tokenizer: Path, *, threads: int = 1) -> None:
+        """`model` is the graph of the adapter: see `adapter.graph_of`. Raises `ModelMissing` or `ModelError`."""
         head = read_adapter(adapter).head
         if head.keys() != {"weight", "bias"} or head["weight"].shape[1:] != (3,):
             raise ModelError(f"{adapter} was not trained to read.", hint="use one that `python -m wellread.train.reader` wrote")
         self.name = adapter.stem
         self._weight, self._bias = head["weight"], head["bias"]
-        self._graph = PairGraph(
-            graph_of(adapter, weights, folder), tokenizer, name=self.name, max_tokens=MAX_TOKENS, hint=_AGAIN, threads=threads
-        )
+        self._graph = PairGraph(model, tokenizer, name=self.name, max_tokens=MAX_TOKENS, hint=_AGAIN, threads=threads)
 
     def read(self, question: str, texts: Sequence[str], titles: Sequence[str]) -> list[Reading]:
         """The best answer of each text. Raises `ModelError`."""

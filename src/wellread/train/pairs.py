@@ -136,7 +136,7 @@ def make_lesson(questions: Sequence[Question], embedder: Embedder) -> Lesson:
     for each in questions:
         for paragraph in each.paragraphs:
             if paragraph not in numbers:
-                cut = [(each.article, paragraph[span.start : span.end]) for span in split(_document(paragraph))]
+                cut = [(each.article, paragraph[start:end]) for start, end in spans_of(paragraph)]
                 numbers[paragraph] = list(range(len(passages), len(passages) + len(cut)))
                 passages.extend(cut)
     search = _Search([f"{title}\n{text}" if title else text for title, text in passages], embedder)
@@ -151,7 +151,7 @@ def make_lesson(questions: Sequence[Question], embedder: Embedder) -> Lesson:
             at for at, number in enumerate(found) if number == gold or not (number in right or _holds(passages[number][1], each.answers))
         ]
         groups.append(
-            Group(each.text, gold, tuple(found[at] for at in kept), tuple(round(scores[at], 4) for at in kept), _is_held(each.article))
+            Group(each.text, gold, tuple(found[at] for at in kept), tuple(round(scores[at], 4) for at in kept), held_out(each.article))
         )
     return Lesson(tuple(passages), tuple(groups))
 
@@ -187,7 +187,7 @@ def _shingles(text: str) -> set[int]:
     return {hash(" ".join(found[at : at + _SHINGLE])) for at in range(max(1, len(found) - _SHINGLE + 1))}
 
 
-def _is_held(article: str) -> bool:
+def held_out(article: str) -> bool:
     """Whether an article is held out: decided by its title, so that no passage stands on both sides."""
     return bool(article) and sum(article.encode()) % 1000 < _HELD
 
@@ -201,6 +201,11 @@ def _answering(question: Question, numbers: Sequence[int], passages: Sequence[tu
     wanted = set(content_words(question.text))
     holding = [number for number in numbers if any(answer.casefold() in passages[number][1].casefold() for answer in question.answers)]
     return max(holding, key=lambda number: len(wanted & set(content_words(passages[number][1]))), default=None)
+
+
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Where a library would cut a paragraph: (start, end) of its passages."""
+    return [(span.start, span.end) for span in split(_document(text))]
 
 
 def _document(text: str) -> Document:
