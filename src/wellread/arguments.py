@@ -57,7 +57,7 @@ def _with_filter(arguments: Sequence[str]) -> list[str]:
 def _with_run(arguments: Sequence[str]) -> list[str]:
     """The arguments, with `run` put in where `evaluate` is followed by a task: that is what is wanted most."""
     joined = list(arguments)
-    if joined[:1] == ["evaluate"] and joined[1:2] and joined[1] not in ("run", "compare", "report", "-h", "--help"):
+    if joined[:1] == ["evaluate"] and joined[1:2] and joined[1] not in ("run", "make", "compare", "report", "-h", "--help"):
         joined.insert(1, "run")
     return joined
 
@@ -121,7 +121,7 @@ def _parser() -> Parser:
 
 
 def _evaluate_arguments(commands: argparse._SubParsersAction[Parser]) -> None:
-    text = "examine a model, a server or a function, and compare what came of it"
+    text = "examine a library, a model, a server or a function, and compare what came of it"
     about = f"{text[0].upper() + text[1:]}. `wellread evaluate TASK` is short for `wellread evaluate run TASK`."
     evaluate = commands.add_parser("evaluate", help=text, description=about)
     kinds = evaluate.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -133,6 +133,16 @@ def _evaluate_arguments(commands: argparse._SubParsersAction[Parser]) -> None:
     run.add_argument("--shots", type=int, metavar="K", help="show K examples instead of the task's own number")
     run.add_argument("--seed", type=int, metavar="N", help="draws examples and answers (default 1234 and 0)")
     run.add_argument("--out", metavar="DIR", help="where results are kept; with the same folder, a run that was stopped goes on")
+    _library_arguments(run)
+    make = _command(kinds, "make", "write questions about the documents of a library, to examine it with")
+    make.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="about these files instead of a library"
+    )
+    make.add_argument("--out", default="questions.jsonl", metavar="FILE", help="where to, a question a line (default questions.jsonl)")
+    make.add_argument("--overwrite", action="store_true", help="replace what is there")
+    make.add_argument("--count", type=int, default=50, metavar="N", help="how many questions (default 50)")
+    make.add_argument("--unanswerable", type=float, default=0.2, metavar="SHARE", help="of these, how many have no answer (default 0.2)")
+    make.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other questions (default 0)")
     compare = _command(kinds, "compare", "two runs, item by item")
     compare.add_argument("before", metavar="BEFORE", help="the folder of a run")
     compare.add_argument("after", metavar="AFTER", help="the folder of another")
@@ -214,6 +224,12 @@ def _ask_arguments(parser: Parser) -> None:
 
 
 def _chat_arguments(parser: Parser) -> None:
+    _library_arguments(parser)
+    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
+
+
+def _library_arguments(parser: Parser) -> None:
+    """What is asked, and how it is to answer."""
     parser.add_argument(
         "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="answer from these files, folders and web pages"
     )
@@ -223,4 +239,3 @@ def _chat_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
     parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
-    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")

@@ -20,6 +20,8 @@ from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, sug
 
 if TYPE_CHECKING:
     from wellread.config import Loaded
+    from wellread.evaluate.subject import Subject
+    from wellread.evaluate.task import Task
     from wellread.index.rows import Failure
     from wellread.library import Library
     from wellread.models.base import ChatModel
@@ -302,18 +304,31 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
     from wellread import __version__
     from wellread.evaluate.command import Surroundings, evaluate
     from wellread.terminal import Screen
 
     screen = Screen()
-    with _parts(arguments, screen) as parts:
+    with _parts(arguments, screen) as parts, ExitStack() as opened:
+        if arguments.evaluate == "make":
+            from wellread.scoreboard.command import make_questions
+
+            library, _ = _opened(arguments, parts, screen)
+            return make_questions(opened.enter_context(library), arguments, screen)
 
         def chat() -> ChatModel | None:
             writer = parts.writer()
             return writer.model if writer is not None else None
 
-        return evaluate(arguments, Surroundings(chat, screen.progress, screen.say, __version__))
+        def examined(tasks: Sequence[Task]) -> Subject:
+            from wellread.scoreboard.examinee import subject
+
+            library, _ = _opened(arguments, parts, screen)
+            return subject(opened.enter_context(library), tasks, _options(arguments))
+
+        return evaluate(arguments, Surroundings(chat, screen.progress, screen.say, __version__, examined))
 
 
 def _bench(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellread.evaluate.answers import cmrc_exact_match, cmrc_f1, exact_match, squad_exact_match, squad_f1, token_f1
+from wellread.evaluate.answers import cmrc_exact_match, cmrc_f1, exact_match, holds_answer, squad_exact_match, squad_f1, token_f1
 
 TEXTS = st.text(st.sampled_from("ab theTHE 12.,'-的是北京，。３３①é"), max_size=12)
 ASCII = st.text(st.characters(max_codepoint=127), max_size=20)
@@ -76,3 +76,25 @@ def test_f1_lies_between_exact_match_and_one_and_knows_no_order(answer: str, gol
 )
 def test_scores_are_those_of_cmrc(answer: str, golds: list[str], exact: float, f1: float) -> None:
     assert (cmrc_exact_match(answer, golds), cmrc_f1(answer, golds)) == (exact, pytest.approx(f1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "golds", "held"),
+    [
+        ("The pump makes 160 litres an hour.", ["160 litres"], 1),
+        ("The pump makes 160 fine litres.", ["160 litres"], 0),
+        ("It makes 1160 litres.", ["160 litres"], 0),
+        ("By the Denver Broncos, then.", ["Denver Broncos", "Broncos"], 1),
+        ("每小时可生产１６０升。", ["160升"], 1),
+        ("", [], 1),
+        ("Something.", [], 0),
+        ("", ["Paris"], 0),
+    ],
+)
+def test_an_answer_in_a_sentence_holds_the_gold_one(answer: str, golds: list[str], held: float) -> None:
+    assert holds_answer(answer, golds) == held
+
+
+@given(TEXTS, TEXTS)
+def test_whoever_matches_exactly_also_holds(answer: str, gold: str) -> None:
+    assert holds_answer(answer, [gold]) >= exact_match(answer, [gold])

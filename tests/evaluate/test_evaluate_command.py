@@ -25,7 +25,18 @@ def fails(prompt):
 
 
 def command(said: list[str] | None = None, chat: ChatModel | None = None, **given: Any) -> int:
-    defaults = {"function": None, "endpoint": None, "model": None, "limit": None, "shots": None, "out": None, "json": False, "seed": None}
+    defaults = {
+        "library": None,
+        "sources": None,
+        "function": None,
+        "endpoint": None,
+        "model": None,
+        "limit": None,
+        "shots": None,
+        "out": None,
+        "json": False,
+        "seed": None,
+    }
     arguments = argparse.Namespace(**{"evaluate": "run", "anyway": False, "items": 10, **defaults, **given})
     say = (said if said is not None else []).append
     return evaluate(arguments, Surroundings(lambda: chat, lambda what, done, total: None, say, "1.2.3"))

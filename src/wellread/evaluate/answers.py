@@ -37,6 +37,14 @@ def token_f1(answer: str, golds: Sequence[str]) -> float:
     return _best(answer, golds, _tokens, _overlap)
 
 
+def holds_answer(answer: str, golds: Sequence[str]) -> float:
+    """Whether the tokens of a gold answer stand in the answer, one after the other, 0 or 1: the measure for answers in whole sentences.
+
+    Of a question without an answer, no answer is right.
+    """
+    return _best(answer, golds, _tokens, _held)
+
+
 def squad_exact_match(answer: str, golds: Sequence[str]) -> float:
     """Whether the answer is a gold one but for case, ASCII punctuation, articles and white space, 0 or 1.
 
@@ -77,6 +85,12 @@ def _best(answer: str, golds: Sequence[str], cut: Callable[[str], list[str]], sc
 
 def _same(said: list[str], gold: list[str]) -> float:
     return float(said == gold)
+
+
+def _held(said: list[str], gold: list[str]) -> float:
+    if not gold:
+        return float(not said)
+    return float(any(said[at : at + len(gold)] == gold for at in range(len(said) - len(gold) + 1)))
 
 
 def _overlap(said: list[str], gold: list[str]) -> float:

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from wellread.evaluate.report import FILE as REPORT
 from wellread.evaluate.report import write_report
 from wellread.evaluate.results import Results, TaskSummary
 from wellread.evaluate.run import examine
+from wellread.evaluate.selective_text import selective_text
+from wellread.evaluate.subject import Subject
 from wellread.evaluate.task import Task
 from wellread.models.base import ChatModel
 from wellread.places import expanded
@@ -34,14 +36,15 @@ OK, PARTIAL = 0, 3
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the command line lends: the chat model that the settings name (None for "none"), progress, a way to tell people, and the
-    version of Wellread.
+    """What the command line lends: the chat model that the settings name (None for "none"), progress, a way to tell people, the version
+    of Wellread, and the library that the settings name, made ready for some tasks.
     """
 
     chat: Callable[[], ChatModel | None]
     progress: Progress
     say: Callable[[str], None]
     version: str
+    library: Callable[[Sequence[Task]], Subject] | None = None
 
 
 def evaluate(arguments: argparse.Namespace, around: Surroundings) -> int:
@@ -62,15 +65,25 @@ def _run(arguments: argparse.Namespace, around: Surroundings) -> int:
         if value is not None and value < (name == "limit"):
             raise UsageError(f"--{name} cannot be {value}.", hint=f"leave it out, or give {int(name == 'limit')} or more")
     tasks = [task for given in arguments.tasks for task in read_tasks(given, shots=arguments.shots, seed=arguments.seed)]
-    examinee = _examinee(arguments, around)
+    subject = _subject(tasks, arguments, around)
+    examinee = subject.examinee
     out = expanded(arguments.out) if arguments.out else Path("evaluations") / _file_name(examinee.name, tasks)
     versions = {"wellread": around.version}
-    done = examine(tasks, examinee, out, limit=arguments.limit, seed=arguments.seed or 0, versions=versions, progress=around.progress)
+    done = examine(
+        subject.tasks,
+        examinee,
+        out,
+        limit=arguments.limit,
+        seed=arguments.seed or 0,
+        scorers=subject.scorers,
+        versions=versions,
+        progress=around.progress,
+    )
     write_report(out)
     if arguments.json:
         print(json.dumps({"folder": str(out), **asdict(done.results)}, indent=2), flush=True)
     else:
-        print(results_table(done.results), flush=True)
+        print(results_table(done.results) + selective_text(done.samples), flush=True)
         around.say(f"Kept in {out}; see {out / REPORT}")
     return PARTIAL if any(task.errors for task in done.results.tasks.values()) else OK
 
@@ -100,6 +113,17 @@ def _there(place: str) -> Path:
     return path
 
 
+def _subject(tasks: Sequence[Task], arguments: argparse.Namespace, around: Surroundings) -> Subject:
+    """A library, where one is named or the questions name their words in one; otherwise a model, a server or a function."""
+    other = arguments.function or arguments.endpoint
+    named = bool(arguments.library or arguments.sources)
+    if named and other:
+        raise UsageError("a library and --function or --endpoint are two examinees.", hint="examine one at a time")
+    if around.library is not None and (named or (not other and any("spans" in item.more for task in tasks for item in task.items))):
+        return around.library(tasks)
+    return Subject(_examinee(arguments, around), tuple(tasks), {})
+
+
 def _examinee(arguments: argparse.Namespace, around: Surroundings) -> Examinee:
     if arguments.function and arguments.endpoint:
         raise UsageError("--function and --endpoint are two examinees.", hint="examine one at a time")
@@ -118,7 +142,7 @@ def _examinee(arguments: argparse.Namespace, around: Surroundings) -> Examinee:
     return from_chat(model)
 
 
-def _file_name(examinee: str, tasks: list[Task]) -> str:
+def _file_name(examinee: str, tasks: Sequence[Task]) -> str:
     return re.sub(r"[^\w.-]+", "-", "-".join([examinee, *(task.name for task in tasks[:3])])).strip("-")
 
 

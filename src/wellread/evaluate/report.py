@@ -22,6 +22,7 @@ from wellread.evaluate.plots import category_bars, interval_bar, reliability_dia
 from wellread.evaluate.results import Results, Score, TaskSummary, read_results
 from wellread.evaluate.sample import Sample, read_samples
 from wellread.evaluate.selective import auroc, risk_area, risk_coverage
+from wellread.evaluate.selective_text import given
 
 FILE = "report.html"
 _MOST_SAMPLES = 5_000
@@ -113,7 +114,7 @@ def _plots(summary: TaskSummary, samples: Sequence[Sample]) -> str:
     if summary.categories:
         told = f"{summary.main} by category, with 95 % intervals"
         figures.append(_figure("By category", category_bars(summary.categories, _best(list(summary.categories.values()))), told))
-    judged = [(one.confidence, one.right) for one in samples if one.confidence is not None and one.right is not None]
+    judged = [(one.confidence, one.right) for one in given(samples) if one.confidence is not None and one.right is not None]
     if len(judged) >= _FEWEST_JUDGED:
         sure = np.array([confidence for confidence, _ in judged], np.float64)
         right = np.array([score >= 0.5 for _, score in judged])

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wellread.evaluate.answers import exact_match, squad_exact_match, squad_f1, token_f1
+from wellread.evaluate.answers import exact_match, holds_answer, squad_exact_match, squad_f1, token_f1
 from wellread.evaluate.bleu import corpus_bleu
 from wellread.evaluate.chrf import chrf
 from wellread.evaluate.examinee import LogLikelihood
@@ -44,7 +44,7 @@ DEFAULT_METRICS: Mapping[Kind, tuple[str, ...]] = {
 CHECKED_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "exact_match": ("ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"),
 }
-ONLY_OURS = ("answer_match", "token_f1", "exact", "rouge1", "rouge2", "rougeL", "mc2")
+ONLY_OURS = ("holds_answer", "answer_match", "token_f1", "exact", "rouge1", "rouge2", "rougeL", "mc2")
 
 Part = list[Any]
 """What one item adds to a score of all items together; JSON can hold it."""
@@ -105,6 +105,7 @@ def _without(text: str, options: Mapping[str, Any]) -> str:
 
 
 _TEXT: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "holds_answer": holds_answer,
     "answer_match": exact_match,
     "token_f1": token_f1,
     "exact": squad_exact_match,
