@@ -4,16 +4,20 @@ arXiv:2106.09685). What is read runs through it without padding.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wellread.errors import ModelError
 from wellread.models import bert
-from wellread.models.adapter import MATRICES, Change
+from wellread.models.adapter import MATRICES, Adapter, Change
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,10 @@ def encode(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> Texts:
 
 
 class Encoder:
-    """The encoder with what it learns."""
+    """The encoder with what it learns: changes of low rank, which begin at nothing, or as those of `start`."""
 
-    def __init__(self, base: bert.Bert, *, rank: int, seed: int) -> None:
+    def __init__(self, base: bert.Bert, *, rank: int, seed: int, start: Adapter | None = None) -> None:
+        """Raises `ModelError` when the changes of `start` are not of this rank, or of another encoder."""
         import torch
 
         maker = torch.Generator().manual_seed(seed)
@@ -59,6 +64,18 @@ class Encoder:
                 down = torch.randn(rank, inputs, generator=maker) / inputs**0.5
                 made[name] = (down.requires_grad_(), torch.zeros(outputs, rank).requires_grad_())
             self._changes.append(made)
+        if start is not None:
+            self._begin(start)
+
+    def _begin(self, start: Adapter) -> None:
+        import torch
+
+        found = [part for block in start.blocks for name in MATRICES for part in (block[name].down, block[name].up)]
+        if [part.shape for part in found] != [tuple(tensor.shape) for tensor in self.trained()]:
+            raise ModelError("The changes to begin with do not fit this encoder.", hint="begin with those of an adapter of the same rank")
+        with torch.no_grad():
+            for tensor, part in zip(self.trained(), found, strict=True):
+                tensor.copy_(torch.from_numpy(part))
 
     def learned(self) -> tuple[dict[str, Change], ...]:
         """What was learned so far, as arrays."""
@@ -143,6 +160,16 @@ def _session(path: Path) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda ids: np.asarray(session.run(None, {"input_ids": ids})[0][0])
+
+
+def drawn(items: Sequence[_Item], size: int, steps: int, chance: random.Random) -> Iterator[list[_Item]]:
+    """What each step looks at: `size` items, in an order by chance, every item once before any comes again. There must be some."""
+    left: list[_Item] = []
+    for _ in range(steps):
+        while len(left) < size:
+            left += chance.sample(items, len(items))
+        picked, left = left[:size], left[size:]
+        yield picked
 
 
 def train(
