@@ -129,11 +129,8 @@ def test_chunks_of_all_files_are_spans(docs_set: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_a_long_history_of_real_files(
-    seed: int, docs_set: Path, tmp_path: Path, open_library: Callable[..., Library], check_library: Check
-) -> None:
-    folder = Folder(tmp_path / "files", files(docs_set, 600_000), seed)
+def test_a_long_history_of_real_files(docs_set: Path, tmp_path: Path, open_library: Callable[..., Library], check_library: Check) -> None:
+    folder = Folder(tmp_path / "files", files(docs_set, 600_000), seed=1)
     check_history(open_library(), folder, check_library, syncs=8, changes=5)
 
 
