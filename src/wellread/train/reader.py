@@ -27,7 +27,7 @@ from wellread.models.adapter import Adapter, write_adapter
 from wellread.models.catalog import find
 from wellread.models.files import ModelStore
 from wellread.models.reader import MAX_TOKENS
-from wellread.train.encoder import Encoder, Texts, encode, train
+from wellread.train.encoder import Encoder, Texts, drawn, encode, train
 from wellread.train.pairs import Question, held_out, read_questions, spans_of, without_evaluation
 from wellread.train.twins import twin
 from wellread.words import content_words
@@ -179,13 +179,7 @@ def _tokens_at(texts: Texts, pair: int, start: int, end: int) -> tuple[int, int]
 def batches(cases: Sequence[Case], tokenizer: Any, steps: int, seed: int) -> Iterator[Batch]:
     """The batches of a training run: the same for the same seed, every case once before any comes again."""
     chance = random.Random(seed)
-    left: list[Case] = []
-    for _ in range(steps):
-        while len(left) < _QUESTIONS:
-            fresh = list(cases)
-            chance.shuffle(fresh)
-            left += fresh
-        picked, left = left[:_QUESTIONS], left[_QUESTIONS:]
+    for picked in drawn(cases, _QUESTIONS, steps, chance):
         yield batch_of(picked, tokenizer, chance)
 
 

@@ -68,10 +68,11 @@ class Verdict:
 class Network:
     """The encoder and a head that makes one logit of a pair, both learned; see `wellread.models.reranker.Head`."""
 
-    def __init__(self, base: bert.Bert, *, rank: int, seed: int) -> None:
+    def __init__(self, base: bert.Bert, *, rank: int, seed: int, start: Adapter | None = None) -> None:
+        """Begun from the changes of an adapter, if `start` is one; its head is not taken."""
         import torch
 
-        self.encoder = Encoder(base, rank=rank, seed=seed)
+        self.encoder = Encoder(base, rank=rank, seed=seed, start=start)
         width = self.encoder.width
         # The head begins as the cosine of question and passage, which is what the weights were made for, times _STEEP.
         self._steep = torch.cat([torch.ones(width), torch.full((width,), _STEEP)])
