@@ -114,10 +114,6 @@ def check_history(library: Library, folder: Folder, check: Check, *, syncs: int,
                 assert hit.chunk.text == library.document(hit.chunk.document).text[hit.chunk.start : hit.chunk.end]
 
 
-def test_chunks_of_small_files_are_spans(docs_set: Path) -> None:
-    assert check_split(files(docs_set)) > 40
-
-
 def test_a_short_history_of_real_files(docs_set: Path, tmp_path: Path, open_library: Callable[..., Library], check_library: Check) -> None:
     pool = [path for path in files(docs_set, 40_000) if path.parent.name != "pdf"]
     check_history(open_library(), Folder(tmp_path / "files", pool, 1), check_library, syncs=3, changes=4)

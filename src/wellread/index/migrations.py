@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import zlib
 from contextlib import closing
@@ -91,26 +92,26 @@ def crc32(text: str) -> int:
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the database at `path` up to `SCHEMA_VERSION`, one transaction a step, and keep a copy of an older one beside it.
+    """Bring the database at `path` up to `SCHEMA_VERSION` in one transaction, and keep a copy of an older one beside it.
 
     Raises `LibraryTooNew` rather than touch a newer one.
     """
     db.create_function("crc32", 1, crc32, deterministic=True)
     if 0 < _version(db) < SCHEMA_VERSION:
         _keep_copy(db, path.with_name(f"{path.stem}.schema{_version(db)}{path.suffix}"))
-    while (version := _version(db)) < SCHEMA_VERSION:
+    if _version(db) < SCHEMA_VERSION:
         db.execute("begin immediate")
         try:
-            if _version(db) == version:  # no other process took this step while we waited
-                for statement in _STEPS[version].split(";"):
+            if (version := _version(db)) < SCHEMA_VERSION:  # no other process took the steps while we waited
+                for statement in ";".join(_STEPS[version:]).split(";"):
                     db.execute(statement)
-                db.execute(f"pragma user_version = {version + 1}")
+                db.execute(f"pragma user_version = {SCHEMA_VERSION}")
             db.execute("commit")
         except BaseException:
             if db.in_transaction:
                 db.execute("rollback")
             raise
-    if version > SCHEMA_VERSION:
+    if (version := _version(db)) > SCHEMA_VERSION:
         raise LibraryTooNew(
             f"{path.parent} was made by a newer Wellread (schema {version}, this one knows {SCHEMA_VERSION}).",
             hint="upgrade with: pip install --upgrade wellread",
@@ -123,7 +124,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 def _keep_copy(db: sqlite3.Connection, path: Path) -> None:
     """A copy of the database as it is, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")  # another process may be keeping one, too
     temporary.unlink(missing_ok=True)
     with closing(sqlite3.connect(temporary)) as copy:
         db.backup(copy)
