@@ -140,13 +140,13 @@ def test_chinese_question_marks_go_before_the_dash() -> None:
     assert standalone("它有多大？", [("巴黎在哪里？", "在法国。")], None) == "巴黎在哪里 – 它有多大？"
 
 
-def test_only_the_last_turns_are_shown() -> None:
-    chat = ScriptedChat(["How old is Paris?"])
+def test_all_that_is_remembered_is_shown_and_may_be_used() -> None:
+    chat = ScriptedChat(["How old is Paris?", "How old is Berlin?"])
     turns = [(f"Question {number}?", f"Answer {number}.") for number in range(5)]
     standalone("How old is it?", [*turns, *HISTORY], chat)
-    shown = chat.asked[0][-1].content
-    assert "Question 4?" in shown
-    assert "Question 3?" not in shown
+    assert "Question 0?" in chat.asked[0][-1].content
+    assert standalone("How old is it?", HISTORY, chat, summary="They spoke of Berlin.") == "How old is Berlin?"
+    assert "They spoke of Berlin." in chat.asked[1][-1].content
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

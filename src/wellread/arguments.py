@@ -110,6 +110,7 @@ def _parser() -> Parser:
     _chat_arguments(_command(commands, "chat", "ask one question after another"))
     trace = _command(commands, "trace", "show how an answer came about")
     trace.add_argument("id", nargs="?", metavar="ID")
+    trace.add_argument("--replay", action="store_true", help="ask the same again; exit code 0 if the same comes out, else 1")
     trace.add_argument(
         "--in", dest="sources", action="append", nargs="+", metavar="PATH", help="traces of questions asked with the same --in"
     )
@@ -225,7 +226,7 @@ def _ask_arguments(parser: Parser) -> None:
 
 def _chat_arguments(parser: Parser) -> None:
     _library_arguments(parser)
-    parser.add_argument("--show-prompt", action="store_true", help="print what the model was sent, to stderr")
+    parser.add_argument("--show-prompt", action="store_true", help="print everything that the model was sent, to stderr")
 
 
 def _library_arguments(parser: Parser) -> None:
@@ -237,5 +238,15 @@ def _library_arguments(parser: Parser) -> None:
     _recipe_arguments(parser).add_argument(
         "--widen", default="none", metavar="HOW", help='read more than what was found: "sentences", "neighbours", "parent" or "section"'
     )
-    parser.add_argument("--mode", default="auto", metavar="MODE", help='"auto", "compact" (the model writes) or "extract" (quotes only)')
-    parser.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
+    group = parser.add_argument_group("how the answer is made")
+    modes = '"auto", "compact" (the model writes), "refine" (source after source), "tree" (group by group) or "extract" (quotes only)'
+    group.add_argument("--mode", default="auto", metavar="MODE", help=modes)
+    group.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
+    group.add_argument("--drafts", type=int, default=1, metavar="N", help="write N drafts and keep the one that is best supported")
+    group.add_argument("--no-whole", dest="whole", action="store_false", help="never answer from whole documents, only from what is found")
+    group.add_argument("--max-calls", type=int, default=24, metavar="N", help="ask the model at most N times for one answer (default 24)")
+    group.add_argument("--max-tokens", type=int, default=200, metavar="N", help="how long what the model writes may be (default 200)")
+    group.add_argument("--overflow", default="error", metavar="HOW", help='what does not fit the model: "error" (default) or "drop"')
+    group.add_argument(
+        "--memory-tokens", type=int, default=400, metavar="N", help="what is remembered of a conversation word for word (default 400)"
+    )

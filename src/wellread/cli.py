@@ -113,6 +113,7 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def _chat(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
+    from wellread.types import marked_text
 
     options = _options(arguments)
     screen = Screen()
@@ -136,8 +137,10 @@ def _chat(arguments: argparse.Namespace) -> int:
                     from wellread.record import answer_json
 
                     _print_json(answer_json(answer), compact=True)
+                if arguments.show_prompt:
+                    screen.prompt(library.trace(answer.trace_id))
                 if not answer.refused:
-                    history.append((question, answer.text))
+                    history.append((question, marked_text(answer)))
     return code
 
 
@@ -274,7 +277,16 @@ def _trace(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
 
     screen = Screen()
+    if arguments.replay and arguments.id is None:
+        raise UsageError("there is no trace to replay.", hint="name one: `wellread trace` lists the latest")
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+        if arguments.replay:
+            replay = library.replay(arguments.id)
+            if arguments.json:
+                _print_json(replay.json())
+            else:
+                screen.replay(replay)
+            return OK if replay.same else FAILED
         if arguments.id is None:
             traces = library.store.traces()
             if arguments.json:
@@ -351,7 +363,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     from wellread.options import Options
 
     _check_filter(arguments.filter)
-    return Options(mode=arguments.mode, strict=arguments.strict, filter=arguments.filter, recipe=_recipe(arguments))
+    names = ("mode", "strict", "filter", "drafts", "whole", "max_calls", "max_tokens", "memory_tokens", "overflow")
+    return Options(recipe=_recipe(arguments), **{name: getattr(arguments, name) for name in names})
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

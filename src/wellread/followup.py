@@ -19,7 +19,6 @@ from wellread.types import Sampling
 from wellread.words import STOP_WORDS, cjk_share, content_words
 
 _CHINESE = 0.2
-_TURNS = 3
 
 _STOOD_FOR = re.compile(r"\b(?:it|its|they|them|their|theirs|he|she|him|her|his|hers)\b", re.IGNORECASE)
 _NO_ONE = re.compile(r"\b(?:is|was|be) it (?:\w+ly )?\w+ (?:to|that|for|when|if)\b|\bit (?:takes?|took) \w+", re.IGNORECASE)
@@ -74,20 +73,19 @@ def stands_alone(question: str) -> bool:
     return not _is_fragment(question) and not _has_pronoun(question)
 
 
-def standalone(question: str, history: Sequence[tuple[str, str]], model: ChatModel | None) -> str:
-    """The question as it would be asked without the conversation, given (question, answer) turns.
+def standalone(question: str, history: Sequence[tuple[str, str]], model: ChatModel | None, *, summary: str = "") -> str:
+    """The question as it would be asked without the conversation, given (question, answer) turns and a summary of those before them.
 
     A model's rewriting is taken only when it keeps every word of the question and adds only words of the conversation; otherwise what
     the question lacks is put in front of it, which searches nearly as well and cannot invent anything.
     """
     if not history or stands_alone(question):
         return question
-    turns = history[-_TURNS:]
     if model is not None:
-        rewritten = _rewritten(question, turns, model)
+        rewritten = _rewritten(question, history, model, summary)
         if rewritten is not None:
             return rewritten
-    return f"{_lacking(question, turns)} – {question}"
+    return f"{_lacking(question, history)} – {question}"
 
 
 def _has_pronoun(question: str) -> bool:
@@ -158,14 +156,14 @@ def _things(text: str) -> list[str]:
     return [thing for run in runs if (thing := " ".join(run))]
 
 
-def _rewritten(question: str, turns: Sequence[tuple[str, str]], model: ChatModel) -> str | None:
-    prompt = standalone_prompt(question, turns, chinese=cjk_share(question) > _CHINESE)
+def _rewritten(question: str, turns: Sequence[tuple[str, str]], model: ChatModel, summary: str) -> str | None:
+    prompt = standalone_prompt(question, turns, chinese=cjk_share(question) > _CHINESE, summary=summary)
     try:
         text = "".join(delta.text for delta in model.stream(prompt, sampling=Sampling(max_tokens=48, stop=("\n",))))
     except ModelError:
         return None
     text = text.strip().split("\n")[0].strip("\"' ")
     said, asked = set(content_words(text)), set(content_words(question))
-    told = {word for turn in turns for part in turn for word in content_words(part)}
+    told = {word for turn in turns for part in turn for word in content_words(part)} | set(content_words(summary))
     fits = text.endswith(("?", "？")) and asked <= said and said <= asked | told and said != asked
     return text if fits else None

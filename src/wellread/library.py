@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wellread.answer import answer, is_chinese
+from wellread import __version__
+from wellread.asking import Asker
 from wellread.config import Settings, load
 from wellread.errors import DiskFull, LibraryError, UsageError
-from wellread.followup import standalone
 from wellread.index import locks
 from wellread.index.filters import Filter, parse_filter
 from wellread.index.index import Index, open_index
@@ -23,19 +22,19 @@ from wellread.index.store import Store
 from wellread.index.tags import tag_names
 from wellread.index.unmatched import nothing_matches
 from wellread.index.within import Within
+from wellread.memory import Memory
 from wellread.models.base import ChatModel, Embedder
 from wellread.options import Options
-from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
+from wellread.parts import MULTILINGUAL_EMBEDDER, Parts
 from wellread.places import SUFFIX, check_source, folder_of, source_path
 from wellread.read.limits import MEGABYTE, Limits
 from wellread.read.rects import Rect, rects
 from wellread.recipe import Recipe
-from wellread.record import trace_json
 from wellread.reindex import Reindex, reindexing
 from wellread.removal import remove
+from wellread.replay import Replay
 from wellread.retrieve.find import Found, find
 from wellread.sync import SyncReport, sync
-from wellread.trace import Recorder
 from wellread.types import Answer, Delta, Document, Hit, Progress
 from wellread.watch import changes
 from wellread.web.address import canonical, is_address
@@ -88,6 +87,7 @@ class Library:
         self.store = Store(folder / "library.db")
         self._renews = renews
         self._filters: dict[tuple[str, int], Within] = {}
+        self._asker = Asker(self.store, parts, Memory(), self._embedder, self._searching, self._within, __version__)
         self._index: Index | None = None
         self._indexed_for: tuple[str, str] | None = None
 
@@ -226,49 +226,13 @@ class Library:
         raise AssertionError("a stream ends with an answer")
 
     def stream(self, question: str, *, options: Options = Options(), history: Sequence[tuple[str, str]] = ()) -> Iterator[Delta | Answer]:
-        """`ask`, piece by piece: text as it is written, then the checked `Answer`. `history` holds (question, answer) turns."""
-        if not question.strip():
-            raise UsageError("the question is empty.", hint='ask something, as in: wellread ask "What is this about?"')
-        if self._embedder() is None:
-            raise UsageError(f"the library {self.folder} is empty.", hint="add something with: wellread add PATH")
-        filter = None if options.filter is None else parse_filter(options.filter)
-        recorder = Recorder()
-        writer = None if options.mode == "extract" else self.parts.writer()
-        with recorder.step("retrieve") as data:
-            asked = standalone(question, history, writer.model if writer and not writer.small else None)
-            with self._searching() as found:
-                assert found is not None  # a library keeps its embedder
-                index, embedder = found
-                within = self._within(filter)
-                barred = filter is not None and within is not None and not within.count
-                recipe = options.recipe
-                model, reranker = self._model_for(recipe), self.parts.reranker(recipe)
-                got = (
-                    Found([], ()) if barred else find(asked, index, embedder, recipe=recipe, within=within, model=model, reranker=reranker)
-                )
-                hits = got.hits
-            if filter is not None:
-                data["filter"] = str(filter)
-            data |= {
-                "library_change": self.store.change,
-                "query": asked,
-                "queries": [query.text for query in got.queries],
-                "recipe": dataclasses.asdict(recipe),
-                "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in hits],
-            }
-        for piece in answer(asked, hits, self.store, embedder, writer, options, recorder):
-            if isinstance(piece, Answer):
-                piece = dataclasses.replace(
-                    piece, question=question, notes=(*piece.notes, *([got.note] if got.note else []), *_language_note(piece, embedder))
-                )
-                if filter is not None and barred:
-                    why = nothing_matches(filter, self.store)
-                    piece = dataclasses.replace(piece, refusal_reason=why.message.rstrip("."), notes=(why.hint or "",))
-                try:
-                    self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
-                except LibraryError as error:  # no reason to withhold the answer
-                    piece = dataclasses.replace(piece, notes=(*piece.notes, f"no trace of this answer was kept: {error.message}"))
-            yield piece
+        """`ask`, piece by piece: text as it is written, then the checked `Answer`. `history` holds (question, answer) turns,
+        oldest first; what goes beyond `options.memory_tokens` is condensed, best where the answers have the markers of `marked_text`."""
+        yield from self._asker.stream(question, options, history)
+
+    def replay(self, trace_id: str) -> Replay:
+        """Ask the question of a trace again, with the same options and conversation, and tell what differs. No trace is kept of it."""
+        return self._asker.replay(self.trace(trace_id))
 
     def why_nothing(self, filter: str | Filter) -> UsageError | None:
         """Why a filter lets nothing through, and what there is instead, as an error that is not raised; None when it lets something."""
@@ -449,13 +413,6 @@ def _limits(settings: Settings) -> Limits:
         unpacked_bytes=settings.max_unpacked_mb * MEGABYTE,
         unpacked_ratio=settings.max_unpacked_ratio,
     )
-
-
-def _language_note(answer: Answer, embedder: Embedder) -> tuple[str, ...]:
-    """A refusal that may come from the library's embedder not knowing the question's language says so."""
-    if answer.refused and is_chinese(answer.question) and embedder.name == ENGLISH_EMBEDDER:
-        return (f"this library was indexed for English; for Chinese questions make one with --embedder {MULTILINGUAL_EMBEDDER}",)
-    return ()
 
 
 @contextmanager

@@ -11,6 +11,21 @@ _ANSWER = "Answer the question from the text. Be brief."
 STOP = ("\nQuestion:",)
 """Where a model that goes on to ask itself the next question is stopped."""
 
+_REFINE = "Improve the answer with the text. If the text adds nothing, repeat the answer. Be brief."
+_SUMMARIZE = {
+    False: "Summarize the text in a few short sentences. Use only what the text says.",
+    True: "用几句简短的话概括这段文字。只用文中的内容。",
+}
+_ABOUT = {False: "Say only what the text tells about: ", True: "只说文中与此有关的内容："}
+_LIST = {
+    False: "From the text, write down every item that is asked for, one on each line, in the words of the text. Write nothing else.",
+    True: "从文字中写出所问的每一项，每行一项，用原文的词句。不要写别的。",
+}
+_REMEMBER = {
+    False: "Summarize the conversation in a few short sentences. Keep every name, number and topic. Add nothing.",
+    True: "用几句简短的话概括这段对话。保留所有人名、数字和话题。不要添加内容。",
+}
+
 _Shown = tuple[str, tuple[tuple[str, str], ...]]
 """An instruction, and examples of a question and the reply to it: without examples, models of 135M parameters answer instead."""
 
@@ -155,10 +170,36 @@ def answer_prompt(question: str, sources: Sequence[str]) -> list[Message]:
     return [Message("system", _ANSWER), Message("user", "\n".join(sources) + f"\n\nQuestion: {question}")]
 
 
-def standalone_prompt(question: str, history: Sequence[tuple[str, str]], *, chinese: bool) -> list[Message]:
-    """Ask for a follow-up question to be made complete, given (question, answer) turns."""
-    turns = "\n".join(f"Q: {asked}\nA: {answered}" for asked, answered in history)
-    return _prompt(_STANDALONE[chinese], f"{turns}\n\nLast question: {question}")
+def refine_prompt(question: str, answer: str, source: str) -> list[Message]:
+    """Ask for an answer to be revised by one more source; it comes back unchanged where the source adds nothing."""
+    return [Message("system", _REFINE), Message("user", f"{source}\n\nQuestion: {question}\nAnswer: {answer}")]
+
+
+def summary_prompt(sources: Sequence[str], about: str, *, chinese: bool) -> list[Message]:
+    """Ask for a summary of some passages, or of what they say `about` something if that is not empty."""
+    instruction = _SUMMARIZE[chinese] + (f" {_ABOUT[chinese]}{about}" if about else "")
+    return [Message("system", instruction), Message("user", "\n".join(sources))]
+
+
+def items_prompt(question: str, sources: Sequence[str], *, chinese: bool) -> list[Message]:
+    """Ask for what of a list stands in some passages, one item a line."""
+    return [Message("system", _LIST[chinese]), Message("user", "\n".join(sources) + f"\n\nQuestion: {question}")]
+
+
+def memory_prompt(turns: Sequence[tuple[str, str]], summary: str, *, chinese: bool) -> list[Message]:
+    """Ask for (question, answer) turns to be summarised, together with the summary of what was before them."""
+    before = f"{summary}\n\n" if summary else ""
+    return [Message("system", _REMEMBER[chinese]), Message("user", before + _conversation(turns))]
+
+
+def standalone_prompt(question: str, history: Sequence[tuple[str, str]], *, chinese: bool, summary: str = "") -> list[Message]:
+    """Ask for a follow-up question to be made complete, given (question, answer) turns and a summary of what was before them."""
+    before = f"{summary}\n\n" if summary else ""
+    return _prompt(_STANDALONE[chinese], f"{before}{_conversation(history)}\n\nLast question: {question}")
+
+
+def _conversation(turns: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"Q: {asked}\nA: {answered}" for asked, answered in turns)
 
 
 def expansion_prompt(question: str, method: str, *, chinese: bool) -> list[Message]:

@@ -63,8 +63,8 @@ def hit_json(hit: Hit) -> dict[str, Any]:
 
 
 def trace_json(answer: Answer, recorder: Recorder) -> dict[str, Any]:
-    """What a trace keeps: the answer, and the steps that led to it."""
-    return {"answer": answer_json(answer), "steps": [_step_json(step) for step in recorder.steps]}
+    """What a trace keeps: the request, the answer, and the steps that led to it."""
+    return {"request": dict(recorder.request), "answer": answer_json(answer), "steps": [_step_json(step) for step in recorder.steps]}
 
 
 def _citation_json(citation: Citation) -> dict[str, Any]:

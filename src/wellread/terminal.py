@@ -14,6 +14,7 @@ from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, 
 
 if TYPE_CHECKING:
     from wellread.index.rows import Failure
+    from wellread.replay import Replay
     from wellread.sync import SyncReport
 
 _SHOW_AFTER_SECONDS = 0.7
@@ -158,10 +159,22 @@ class Screen:
         return f"\x1b]8;;{path.as_uri()}{page}\x1b\\{text}\x1b]8;;\x1b\\"
 
     def prompt(self, trace: Mapping[str, Any]) -> None:
-        """What the model was sent for an answer."""
-        for step in trace["steps"]:
-            for message in step["data"].get("messages", ()) if step["kind"] == "prompt" else ():
+        """Every prompt that the model was sent for an answer: for a local model the very text that it read, else the messages."""
+        prompts = [step["data"] for step in trace["steps"] if step["kind"] == "prompt" and "messages" in step["data"]]
+        for at, data in enumerate(prompts, start=1):
+            self.say(f"=== prompt {at} of {len(prompts)}: {data['why']}, {data['tokens']} tokens")
+            if "text" in data:
+                self.say(data["text"])
+            for message in () if "text" in data else data["messages"]:
                 self.say(f"--- {message['role']}\n{message['content']}")
+        if not prompts:
+            self.say("The model was sent nothing.")
+
+    def replay(self, replay: Replay) -> None:
+        """Whether an answer came out the same again, and what differs."""
+        print("same" if replay.same else "different")
+        for line in (*replay.differences, *(f"({changed})" for changed in replay.changed)):
+            print(line)
 
     # --- lists
 

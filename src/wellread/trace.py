@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,16 +12,30 @@ from wellread.types import Step
 
 
 class Recorder:
-    """Collects the steps of one run. `id` names the trace."""
+    """Collects the steps of one run. `id` names the trace; `request` holds what is needed to run it again."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex[:16]
         self.steps: list[Step] = []
+        self.request: Mapping[str, Any] = {}
         self._began = time.perf_counter()
+        self._shown_ms: float | None = None
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the run began."""
         return (time.perf_counter() - self._began) * 1000
+
+    def shown(self) -> None:
+        """Note that something of the answer is shown now; only the first time counts."""
+        if self._shown_ms is None:
+            self._shown_ms = self.elapsed_ms()
+
+    def timings(self) -> dict[str, float]:
+        """retrieve_ms, first_token_ms and total_ms, from the steps taken so far."""
+        total = self.elapsed_ms()
+        retrieve = sum(step.took_ms for step in self.steps if step.kind in ("retrieve", "select"))
+        first = total if self._shown_ms is None else self._shown_ms
+        return {"retrieve_ms": round(retrieve, 1), "first_token_ms": round(first, 1), "total_ms": round(total, 1)}
 
     @contextmanager
     def step(self, kind: str) -> Iterator[dict[str, Any]]:

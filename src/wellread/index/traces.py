@@ -16,9 +16,11 @@ _STALE = """
         or exists (
             select 1 from json_each(data, '$.answer.ledger.sent') s where json_extract(s.value, '$.chunk') not in (select id from chunks)
         )
+        or json_array_length(data, '$.request.history') > 0
     end
 """
-"""The traces that hold words of a document, or of a version of one, that is no longer here: cited, shown, or put before the model."""
+"""The traces that hold words of a document, or of a version of one, that is no longer here: cited, shown, or put before the model. Those of
+a conversation hold its earlier answers, which may be of any document."""
 
 
 def forget_traces(db: sqlite3.Connection) -> int:
