@@ -43,13 +43,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--mode", default="auto")
+    parser.add_argument("--min-confidence", type=float, default=0.5)
     parser.add_argument("--limit", type=int, help="ask only the first N questions")
     parser.add_argument("--library", type=Path, help="a library that holds the filings already, instead of a new one")
     parser.add_argument("--show", action="store_true", help="print every answer")
     arguments = parser.parse_args()
     lines = (arguments.folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines][: arguments.limit]
-    options = wellread.Options(mode=arguments.mode)
+    options = wellread.Options(mode=arguments.mode, min_confidence=arguments.min_confidence)
     with (
         tempfile.TemporaryDirectory() as made,
         wellread.Parts(load().settings) as parts,

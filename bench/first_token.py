@@ -147,7 +147,7 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> Bench:
 
 def prompt_of(question: str, library: wellread.Library, parts: wellread.Parts) -> str:
     """The text that Wellread gives the model for a question."""
-    answer = library.ask(question, options=wellread.Options(mode="compact", max_tokens=1, min_strength=0.0))
+    answer = library.ask(question, options=wellread.Options(mode="compact", max_tokens=1, min_confidence=0.0))
     sent = [step["data"]["messages"] for step in library.trace(answer.trace_id)["steps"] if step["kind"] == "prompt"]
     writer = parts.writer()
     if not sent or writer is None or not isinstance(writer.model, LocalChat):

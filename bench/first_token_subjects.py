@@ -79,7 +79,7 @@ def wellread(job: Job) -> None:
     from wellread.types import Delta
 
     stage("import")
-    options = Options(mode="compact", max_tokens=job["max_tokens"], min_strength=0.0)  # refusing is quick, and not what is timed
+    options = Options(mode="compact", max_tokens=job["max_tokens"], min_confidence=0.0)  # refusing is quick, and not what is timed
     with Parts(load().settings) as parts:
         parts.writer()  # it loads from now on, in its own process
         stage("model")

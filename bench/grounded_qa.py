@@ -3,8 +3,9 @@
     python bench/grounded_qa.py QUESTIONS.jsonl[.gz] [--limit N] [--mode auto]
 
 Each line is {"question", "sources": [{"n", "text"}], "answerable", "answers", "gold_source"}. EM and token F1 are SQuAD's (Rajpurkar et
-al. 2018; Chinese text by character); a refusal counts as the empty answer. Nothing is retrieved from elsewhere: the sources of a
-question are its library.
+al. 2018; Chinese text by character), of the whole answer and of the short one (the words of it that a reader found; the whole answer
+where there are none); a refusal counts as the empty answer. Nothing is retrieved from elsewhere: the sources of a question are its
+library. Citation precision is the share of the sentences that cite which cite the gold source and nothing else.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pathlib import Path
 import wellread
 from wellread.answer import answer as answers_to
 from wellread.config import load
+from wellread.evidence import readable
 from wellread.index.store import Source, Store
-from wellread.models.base import Embedder
+from wellread.models.base import Embedder, Judges
 from wellread.split import split
 from wellread.trace import Recorder
 from wellread.types import Answer, Document, Hit
@@ -62,21 +64,32 @@ def judged(question: dict, embedder: Embedder, parts: wellread.Parts, options: w
         hits = [hit for source in question["sources"] for hit in stored(store, source, embedder)]
         writer = None if options.mode == "extract" else parts.writer()
         recorder = Recorder()
-        *_, answer = answers_to(question["question"], hits, store, embedder, writer, options, recorder)
+        judges = Judges(parts.reader(), parts.checker()) if readable(question["question"], [hit.chunk.text for hit in hits]) else Judges()
+        *_, answer = answers_to(question["question"], hits, store, embedder, writer, options, recorder, judges)
         store.close()
     assert isinstance(answer, Answer)
     select = next(step.data for step in recorder.steps if step.kind == "select")
     text = "" if answer.refused else answer.text
+    short = answer.short.text if answer.short and not answer.refused else text
+    titles = {citation.marker: citation.title for citation in answer.citations}
+    citing = [{titles[marker] for marker in sentence.citations} for sentence in answer.sentences if sentence.citations]
     gold = question["answers"] if question["answerable"] else [""]
     return {
         "question": question["question"],
+        "kind": question.get("kind", ""),
         "answerable": question["answerable"],
+        "confidence": answer.confidence,
         "answered": not answer.refused,
         "text": text,
         "gold": gold,
         "mode": answer.mode,
         "exact": max((float(plain(text) == plain(one)) for one in gold), default=0.0),
         "f1": max((f1(text, one) for one in gold), default=0.0),
+        "short": short,
+        "short exact": max((float(plain(short) == plain(one)) for one in gold), default=0.0),
+        "short f1": max((f1(short, one) for one in gold), default=0.0),
+        "citing": len(citing),
+        "citing gold": sum(cited == {str(question["gold_source"])} for cited in citing),
         "holds": float(question["answerable"] and any(" ".join(plain(one)) in " ".join(plain(text)) for one in gold)),
         "cited": float(question["answerable"] and str(question["gold_source"]) in {citation.title for citation in answer.citations}),
         "supported": sum(sentence.status == "supported" for sentence in answer.sentences),
@@ -118,6 +131,13 @@ def f1(text: str, gold: str) -> float:
     return 2 * common / (len(said) + len(wanted)) if common else 0.0
 
 
+def operating_point(answerable: list[dict], others: list[dict], refusals: float) -> tuple[float, float]:
+    """The confidence below which so many answerable questions are refused, and the share of the others that are answered then."""
+    sure = sorted(row["confidence"] for row in answerable)
+    least = sure[int(refusals * len(sure))]
+    return least, sum(row["confidence"] >= least for row in others) / len(others)
+
+
 def report(rows: list[dict], mode: str) -> None:
     answerable = [row for row in rows if row["answerable"]]
     others = [row for row in rows if not row["answerable"]]
@@ -131,10 +151,20 @@ def report(rows: list[dict], mode: str) -> None:
     )
     print(f"EM                      {mean('exact', rows):.3f}   (answerable only {mean('exact', answerable):.3f})")
     print(f"F1                      {mean('f1', rows):.3f}   (answerable only {mean('f1', answerable):.3f})")
+    for name in ("short exact", "short f1"):
+        print(f"{name:<24}{mean(name, rows):.3f}   (answerable only {mean(name, answerable):.3f})")
     print(f"answer holds gold text  {mean('holds', answerable):.3f}   (of answerable)")
     print(f"citation hit            {mean('cited', answered):.3f}   (of answered answerable)")
+    for group, of in ((answered, "of answered answerable"), ([row for row in rows if row["answered"]], "of all answered")):
+        cites = sum(row["citing"] for row in group)
+        print(f"citation precision      {sum(row['citing gold'] for row in group) / cites if cites else 0:.3f}   ({of}, {cites} sentences)")
     print(f"false answers           {mean('answered', others):.3f}   (of unanswerable)")
+    for kind in sorted({row["kind"] for row in others} - {""}):
+        print(f"  {kind:<30} {mean('answered', [row for row in others if row['kind'] == kind]):.3f}")
     print(f"false refusals          {1 - mean('answered', answerable):.3f}   (of answerable)")
+    for refusals in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3):
+        least, false = operating_point(answerable, others, refusals)
+        print(f"  at false refusals {refusals:.2f}: false answers {false:.3f}, with min_confidence {least:.3f}")
     said = sum(row["sentences"] for row in rows)
     print(
         f"sentences supported     {sum(row['supported'] for row in rows) / said if said else 0:.3f}   (of {said}, as the checker sees it)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,8 @@ from wellread.answer import Options, answer, is_chinese
 from wellread.config import Settings
 from wellread.errors import ContextOverflow, UsageError
 from wellread.library import Library
-from wellread.models.base import Writer
-from wellread.models.fake import HashEmbedder, ScriptedChat
+from wellread.models.base import Judges, Reading, Writer
+from wellread.models.fake import FakeReader, HashEmbedder, ScriptedChat
 from wellread.parts import Parts
 from wellread.sentences import sentence_spans
 from wellread.trace import Recorder
@@ -65,9 +66,11 @@ def ask(library: Library) -> Ask:
     return run
 
 
-def stream(library: Library, question: str, writer: Writer | None, options: Options, limit: int = 8) -> list[Delta | Answer]:
+def stream(
+    library: Library, question: str, writer: Writer | None, options: Options, limit: int = 8, judges: Judges = Judges()
+) -> list[Delta | Answer]:
     embedder = library.parts.embedder("hash-64")
-    return list(answer(question, library.search(question, limit=limit), library.store, embedder, writer, options, Recorder()))
+    return list(answer(question, library.search(question, limit=limit), library.store, embedder, writer, options, Recorder(), judges))
 
 
 def check(answer: Answer, library: Library, hits: Sequence[int]) -> None:
@@ -238,9 +241,9 @@ def test_the_writer_says_how_much_it_is_shown(library: Library) -> None:
 def test_a_question_too_long_for_the_window_is_an_error(library: Library) -> None:
     long = QUESTION[:-1] + " generator" * 400 + "?"
     with pytest.raises(ContextOverflow, match="does not fit the 300 tokens that scripted can read") as raised:
-        stream(library, long, Writer(ScriptedChat([SERVICED], context_window=300)), Options(mode="compact", min_strength=0.0))
+        stream(library, long, Writer(ScriptedChat([SERVICED], context_window=300)), Options(mode="compact", min_confidence=0.0))
     assert "shorter question" in str(raised.value.hint)
-    fits = stream(library, long, Writer(ScriptedChat([SERVICED])), Options(mode="compact", min_strength=0.0))[-1]
+    fits = stream(library, long, Writer(ScriptedChat([SERVICED])), Options(mode="compact", min_confidence=0.0))[-1]
     assert isinstance(fits, Answer)
     assert fits.ledger.sent_tokens > 400
 
@@ -307,8 +310,37 @@ def test_what_the_documents_do_not_tell_is_refused(question: str, text: str, ask
 
 
 def test_the_threshold_is_an_option(ask: Ask) -> None:
-    assert ask(QUESTION, SERVICED, options=Options(mode="compact", min_strength=1.0)).refused
-    assert not ask("Who composed the ninth symphony?", "Beethoven did.", options=Options(mode="compact", min_strength=0.0)).refused
+    assert ask(QUESTION, SERVICED, options=Options(mode="compact", min_confidence=1.0)).refused
+    assert not ask("Who composed the ninth symphony?", "Beethoven did.", options=Options(mode="compact", min_confidence=0.0)).refused
+
+
+# --- reading
+
+
+def test_the_words_that_answer_are_told(library: Library) -> None:
+    question = "Bread baked on?"
+    result = stream(library, question, None, Options(mode="extract"), judges=Judges(FakeReader()))[-1]
+    assert isinstance(result, Answer)
+    assert result.short is not None
+    cited = next(citation for citation in result.citations if citation.marker == result.short.marker)
+    assert result.short.text == cited.quote[result.short.start - cited.start : result.short.end - cited.start] == "Monday morning"
+    assert result.confidence is not None and result.confidence > 0.5
+    unread = stream(library, question, None, Options(mode="extract"))[-1]
+    assert isinstance(unread, Answer)
+    assert unread.short is None
+
+
+def test_a_reader_that_sees_no_answer_has_it_refused(library: Library) -> None:
+    class Unsure(FakeReader):
+        def read(self, question: str, texts: Sequence[str], titles: Sequence[str]) -> list[Reading]:
+            return [replace(reading, score=-9.0) for reading in super().read(question, texts, titles)]
+
+    close = stream(library, QUESTION, None, Options(mode="extract"), judges=Judges(FakeReader()))[-1]
+    unsure = stream(library, QUESTION, None, Options(mode="extract"), judges=Judges(Unsure()))[-1]
+    assert isinstance(close, Answer) and isinstance(unsure, Answer)
+    assert (close.refused, unsure.refused) == (False, True)
+    assert "confidence 0." in str(unsure.refusal_reason)
+    assert unsure.nearest
 
 
 def test_no_hits_are_a_refusal(library: Library) -> None:

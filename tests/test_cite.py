@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellread.cite import SUPPORTED, Evidence, Support, check, missing_literals
+from wellread.cite import SUPPORTED, Evidence, Support, check
+from wellread.literals import missing_literals
 from wellread.models.fake import HashEmbedder
 
 EMBEDDER = HashEmbedder(256)
@@ -26,57 +29,6 @@ def evidence(*texts: str, gap: int = 1, document: str = "d", context: str = "") 
 
 def judged(sentence: str, *texts: str, question: str = "", **how: object) -> Support:
     return check(sentence, evidence(*texts, **how), EMBEDDER.embed([sentence])[0], question=question)  # type: ignore[arg-type]
-
-
-# --- literal guards
-
-
-@pytest.mark.parametrize(
-    ("sentence", "quote", "missing"),
-    [
-        ("It is 330 metres tall.", PARIS, []),
-        ("It is 331 metres tall.", PARIS, ["331"]),
-        ("It was built in 1889 or 1890.", PARIS, ["1890"]),
-        ("It cost 1,234,567 dollars.", "The price was 1234567 dollars.", []),
-        ("It cost 1234 dollars.", "The price was 1,234 dollars.", []),
-        ("The rate is 2.5 percent.", "A rate of 2.50 percent.", []),
-        ("The rate is 2.5 percent.", "A rate of 25 percent.", ["2.5"]),
-        ("The rate is 0.5 percent.", "A rate of 0.05 percent.", ["0.5"]),
-        ("There are 12 of them.", "There are １２ of them.", []),
-        ("There are 0 of them.", "There are 0.0 of them.", []),
-        ("1. It is 330 metres tall.", PARIS, []),
-        ("2) It is 1 metre tall.", PARIS, ["1"]),
-        ("准确率为95%。", "准确率达到95％。", []),
-        ("准确率为95%。", "准确率达到59%。", ["95"]),
-        ("版本是3.2。", "版本为3.12。", ["3.2"]),
-    ],
-)
-def test_a_number_must_stand_in_the_quote(sentence: str, quote: str, missing: list[str]) -> None:
-    assert missing_literals(sentence, quote) == missing
-
-
-@pytest.mark.parametrize(
-    ("sentence", "quote", "missing"),
-    [
-        ("The tower stands in Paris.", PARIS, []),
-        ("The tower stands in London.", PARIS, ["London"]),
-        ("It was measured by Anna Smith.", "Anna Smith measured it.", []),
-        ("It was measured by Anna Jones.", "Anna Smith measured it.", ["Jones"]),
-        ("Towers are tall.", PARIS, []),  # a capital that only begins the sentence is no name
-        ("It uses BERT.", "It uses GPT.", ["BERT"]),
-        ("It uses GPT4.", "It uses GPT4 now.", []),
-        ("It uses LLMs.", "An LLM is used.", []),
-        ("模型采用 BERT。", "模型采用 GPT。", ["BERT"]),
-        ("模型采用BERT。", "模型采用GPT。", ["BERT"]),
-    ],
-)
-def test_a_name_must_stand_in_the_quote(sentence: str, quote: str, missing: list[str]) -> None:
-    assert missing_literals(sentence, quote) == missing
-
-
-def test_a_name_of_the_question_may_be_repeated() -> None:
-    assert missing_literals("The tower of Paris is tall.", "It is a tall tower.") == ["Paris"]
-    assert missing_literals("The tower of Paris is tall.", "It is a tall tower.", frozenset({"paris"})) == []
 
 
 @pytest.mark.parametrize(
@@ -185,7 +137,64 @@ def test_cosines_count_from_what_unrelated_texts_have() -> None:
     piece = Evidence(1, "d", 0, 5, "Quite another thing.", 0.8 * vector)
     low = check("Solar panels rust quickly.", [piece], vector, unrelated=0.8).score
     assert low < check("Solar panels rust quickly.", [piece], vector).score
-    assert low == 0.0
+    assert low < 0.1
+
+
+# --- the trained checker
+
+
+class Says:
+    """A checker that gives every pair the same probability, and keeps what it read."""
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+        self.read: list[tuple[str, str]] = []
+
+    def __call__(self, claim: str, texts: Sequence[str]) -> np.ndarray:
+        self.read += [(claim, text) for text in texts]
+        return np.full(len(texts), self.probability, np.float32)
+
+
+def read(sentence: str, *texts: str, says: Says) -> Support:
+    return check(sentence, evidence(*texts), EMBEDDER.embed([sentence])[0], checker=says)
+
+
+def test_what_nearly_repeats_a_sentence_is_for_the_checker_to_judge() -> None:
+    other = "The tower in Lyon was sold in 1889 and is 330 metres tall."
+    yes, no = Says(0.99), Says(0.001)
+    found = read(PARIS, other, PARIS, says=yes)
+    assert found.score >= SUPPORTED
+    assert [piece.text for piece in found.evidence] == [PARIS]
+    assert read(PARIS, other, PARIS, says=no).score < SUPPORTED
+    assert yes.read == no.read == [(PARIS, PARIS)]  # one sentence: what others say besides would hide a changed name
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote"),
+    [
+        ("The tower stands in the middle of a park.", PARIS),  # a paraphrase, if that
+        ("The tower in Paris was built in 1899 and is 330 metres tall.", PARIS),  # a guard has spoken
+        ("Hillary Rodham Clinton", "It was written by Hillary Rodham Clinton in the spring."),
+        ("这座塔建于1889年，高330米。", "这座塔建于1889年，高330米。"),
+    ],
+)
+def test_what_the_checker_did_not_learn_to_read_is_kept_from_it(sentence: str, quote: str) -> None:
+    says = Says(0.5)
+    assert read(sentence, quote, says=says).score == judged(sentence, quote).score
+    assert says.read == []
+
+
+def test_a_synonym_needs_less_certainty_than_a_repetition() -> None:
+    """One word that the text has not: a change of what is said, or another word for it."""
+    says = Says(0.3)
+    assert read(PARIS, PARIS, says=says).score < SUPPORTED
+    assert read("The tower in Paris was erected in 1889 and is 330 metres tall.", PARIS, says=says).score >= SUPPORTED
+
+
+@given(st.floats(0, 1, width=32), st.floats(0, 1, width=32))
+def test_support_rises_with_what_the_checker_says(one: float, other: float) -> None:
+    low, high = (read(PARIS, PARIS, says=Says(each)).score for each in sorted((one, other)))
+    assert 0.0 <= low <= high <= 1.0
 
 
 # --- properties
@@ -222,25 +231,3 @@ def test_support_is_a_share_and_its_evidence_was_given(sentence: str, texts: lis
     assert len(found.evidence) <= 3
     assert all(any(piece is given for given in pieces) for piece in found.evidence)
     assert found == check(sentence, pieces, EMBEDDER.embed([sentence])[0], question=question)
-
-
-@pytest.mark.parametrize(
-    ("sentence", "quote", "denies"),
-    [
-        ("The method improves accuracy.", "The method does not improve accuracy.", True),
-        ("The method does not improve accuracy.", "The method improves accuracy.", True),
-        ("The method does not improve accuracy.", "It was seen that the method doesn't improve accuracy.", False),
-        ("The turbine braked.", "Turbine braked, no damage.", False),
-        ("水泵需要油。", "水泵不需要油。", True),
-        ("水泵非常大。", "水泵大。", False),
-        ("The islands have three towers.", "The islands have five towers.", False),
-    ],
-)
-def test_what_is_denied_cannot_support(sentence: str, quote: str, denies: bool) -> None:
-    assert ("negation" in missing_literals(sentence, quote)) == denies
-
-
-def test_number_words_are_numbers() -> None:
-    assert missing_literals("It has three towers.", "It has five towers.") == ["three"]
-    assert missing_literals("It has three towers.", "It has 3 towers.") == []
-    assert missing_literals("共有三个塔。", "共有五个塔。") == ["三"]

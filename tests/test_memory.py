@@ -70,7 +70,7 @@ def test_the_trace_says_what_was_condensed(open_library: Callable[..., Library],
     )
     library = open_library(chat=chat)
     library.add(tmp_path / "a.txt")
-    answer = library.ask("When did she come?", history=TURNS, options=Options(memory_tokens=15, min_strength=0.0))
+    answer = library.ask("When did she come?", history=TURNS, options=Options(memory_tokens=15, min_confidence=0.0))
     steps = library.trace(answer.trace_id)["steps"]
     memory = next(step["data"] for step in steps if step["kind"] == "memory")
     assert (memory["summarized"], memory["summary"], memory["budget"]) == (2, "Ines Halvorsen runs the station.", 15)

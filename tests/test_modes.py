@@ -58,7 +58,7 @@ def ask(library: Library, chat: ScriptedChat, options: Options, recorder: Record
 
 def short(mode: str, **options: object) -> Options:
     """Options under which every source stands in a prompt of its own."""
-    return Options(mode=mode, min_strength=0.0, evidence_tokens=12, max_tokens=40, **options)  # type: ignore[arg-type]
+    return Options(mode=mode, min_confidence=0.0, evidence_tokens=12, max_tokens=40, **options)  # type: ignore[arg-type]
 
 
 # --- refine
@@ -129,7 +129,7 @@ def test_groups_are_answered_by_themselves_and_joined(library: Library) -> None:
 
 def test_one_group_is_one_call(library: Library) -> None:
     chat = ScriptedChat([SERVICED])
-    result = ask(library, chat, Options(mode="tree_summarize", min_strength=0.0))
+    result = ask(library, chat, Options(mode="tree_summarize", min_confidence=0.0))
     assert (result.text, len(chat.asked), result.notes) == (SERVICED, 1, ())
 
 
@@ -177,7 +177,7 @@ class Sampled(ScriptedChat):
 
 def test_the_draft_with_the_best_citation_recall_is_kept(library: Library) -> None:
     chat = Sampled([f"{SERVICED} {MADE_UP}", MADE_UP, f"{OIL} {SERVICED} {MADE_UP}"])
-    result = ask(library, chat, Options(mode="compact", min_strength=0.0, drafts=3))
+    result = ask(library, chat, Options(mode="compact", min_confidence=0.0, drafts=3))
     assert result.text == f"{OIL} {SERVICED} {MADE_UP}"
     assert result.notes == ("draft 3 of 3, chosen by citation recall",)
     assert [(each.temperature, each.seed) for each in chat.samplings] == [(0.0, None), (0.7, 1), (0.7, 2)]
@@ -185,7 +185,7 @@ def test_the_draft_with_the_best_citation_recall_is_kept(library: Library) -> No
 
 def test_a_draft_that_holds_throughout_ends_the_search(library: Library) -> None:
     chat = Sampled([MADE_UP, SERVICED])
-    result = ask(library, chat, Options(drafts=8, min_strength=0.0))
+    result = ask(library, chat, Options(drafts=8, min_confidence=0.0))
     assert (result.text, result.mode, len(chat.samplings)) == (SERVICED, "compact", 2)
 
 
@@ -193,7 +193,7 @@ def test_a_draft_that_holds_throughout_ends_the_search(library: Library) -> None
 
 
 def test_evidence_that_cannot_fit_is_an_error_unless_it_may_be_dropped(library: Library) -> None:
-    wide = {"mode": "compact", "min_strength": 0.0, "evidence_tokens": 9000}
+    wide = {"mode": "compact", "min_confidence": 0.0, "evidence_tokens": 9000}
     with pytest.raises(ContextOverflow, match="9000 tokens of evidence do not fit"):
         ask(library, ScriptedChat([SERVICED]), Options(**wide))  # type: ignore[arg-type]
     assert ask(library, ScriptedChat([SERVICED]), Options(**wide, overflow="drop")).text == SERVICED  # type: ignore[arg-type]

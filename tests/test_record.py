@@ -16,7 +16,7 @@ from wellread.types import Answer
 
 ANSWER = {
     "question", "answer", "refused", "refusal_reason", "sentences", "citations", "nearest", "ledger", "mode", "notes", "model", "usage",
-    "timings", "trace_id",
+    "timings", "trace_id", "confidence", "short_answer",
 }  # fmt: skip
 SENTENCE = {"text", "start", "end", "status", "support", "citations"}
 CITATION = {"marker", "document", "page", "section", "start", "end", "quote"}
@@ -61,6 +61,8 @@ def check(found: dict[str, object]) -> None:
     assert all(sent.keys() == {"chunk", "tokens"} for sent in ledger["sent"])  # type: ignore[index]
     assert all(dropped.keys() == {"chunk", "reason"} for dropped in ledger["dropped"])  # type: ignore[index]
     assert found["model"].keys() == {"name", "digest"}  # type: ignore[attr-defined]
+    assert 0.0 <= found["confidence"] <= 1.0  # type: ignore[operator]
+    assert found["short_answer"] is None or found["short_answer"].keys() == {"text", "marker", "start", "end"}  # type: ignore[attr-defined]
     assert found["usage"].keys() == {"prompt_tokens", "completion_tokens", "cached_tokens"}  # type: ignore[attr-defined]
     assert found["timings"].keys() == {"retrieve_ms", "first_token_ms", "total_ms"}  # type: ignore[attr-defined]
 

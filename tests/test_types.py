@@ -51,6 +51,11 @@ def test_a_place_is_a_page_or_a_section() -> None:
     assert place(citation(1, section="Intro")) == "A title, Intro"
     assert place(citation(1, section="A title")) == "A title"
     assert place(citation(1, page=Page(0, "1", 0, 1), section="Intro")) == "A title, p. 1"
+
+
+def test_documents_of_the_same_title_are_told_apart_by_their_files() -> None:
+    one, other = citation(1), dataclasses.replace(citation(2), document="another", source="/reports/2023 Q1.pdf")
+    assert (place(one, [one]), place(other, [one, other])) == ("A title", "A title (2023 Q1.pdf)")
     assert one_line(" a\n\n b\t c ") == "a b c"
 
 

@@ -110,12 +110,12 @@ def test_several_documents_have_a_part_each(station: Library) -> None:
 
 
 def test_a_question_that_does_not_say_which_document_is_searched_for_and_says_so(station: Library) -> None:
-    result = station.ask("Summarise the treaty of the sea urchins", options=Options(mode="extract", min_strength=0.0))
+    result = station.ask("Summarise the treaty of the sea urchins", options=Options(mode="extract", min_confidence=0.0))
     assert "name it by its title" in " ".join(result.notes)
 
 
 def test_whole_documents_are_left_alone_on_request_and_in_other_modes(station: Library) -> None:
-    for options in (Options(mode="extract", whole=False, min_strength=0.0), Options(mode="compact", min_strength=0.0)):
+    for options in (Options(mode="extract", whole=False, min_confidence=0.0), Options(mode="compact", min_confidence=0.0)):
         assert not any(note.startswith("read ") for note in station.ask("Summarise the handbook", options=options).notes)
 
 

@@ -107,6 +107,13 @@ def _parser() -> Parser:
     _filter_argument(search)
     _recipe_arguments(search)
     search.add_argument("--limit", type=int, default=8, help="how many passages (default 8)")
+    check = _command(commands, "check", "check a text, sentence by sentence, against a library; exit code 1 if a claim finds no support")
+    check.add_argument("file", metavar="FILE", help='what to check, in any format that can be added, or "-" for what is piped in')
+    check.add_argument(
+        "--in", dest="sources", action="append", nargs="+", metavar="PATH_OR_URL", help="check against these files instead of a library"
+    )
+    _filter_argument(check)
+    _recipe_arguments(check)
     _chat_arguments(_command(commands, "chat", "ask one question after another"))
     trace = _command(commands, "trace", "show how an answer came about")
     trace.add_argument("id", nargs="?", metavar="ID")
@@ -241,6 +248,9 @@ def _library_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("how the answer is made")
     modes = '"auto", "compact" (the model writes), "refine" (source after source), "tree" (group by group) or "extract" (quotes only)'
     group.add_argument("--mode", default="auto", metavar="MODE", help=modes)
+    group.add_argument(
+        "--min-confidence", type=float, metavar="P", help="refuse when it is less likely than this that the documents answer (default 0.5)"
+    )
     group.add_argument("--strict", action="store_true", help="drop sentences that nothing supports")
     group.add_argument("--drafts", type=int, default=1, metavar="N", help="write N drafts and keep the one that is best supported")
     group.add_argument("--no-whole", dest="whole", action="store_false", help="never answer from whole documents, only from what is found")

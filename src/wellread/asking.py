@@ -11,6 +11,7 @@ from typing import Any
 
 from wellread.answer import answer, is_chinese
 from wellread.errors import LibraryError, UsageError
+from wellread.evidence import readable
 from wellread.followup import standalone
 from wellread.index.filters import Filter, parse_filter
 from wellread.index.index import Index
@@ -18,7 +19,7 @@ from wellread.index.store import Store
 from wellread.index.unmatched import nothing_matches
 from wellread.index.within import Within
 from wellread.memory import Memory
-from wellread.models.base import ChatModel, Embedder, Writer
+from wellread.models.base import ChatModel, Embedder, Judges, Writer
 from wellread.modes.call import Recorded
 from wellread.options import Options
 from wellread.parts import ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, Parts
@@ -85,7 +86,7 @@ class Asker:
         asked = self._standalone(question, options, history, writer, recorder)
         within = self.within(filter)
         whole = whole_question(question, self.store, options, within)
-        seen = None if whole is None else overview(question, whole, self.store, embedder, writer, options, recorder)
+        seen = None if whole is None else overview(question, whole, self.store, embedder, writer, options, recorder, self.parts.checker)
         if seen is not None:
             yield Delta(seen.text)
             yield seen
@@ -129,7 +130,9 @@ class Asker:
                 "recipe": dataclasses.asdict(recipe),
                 "hits": [{"chunk": hit.chunk.id, "score": hit.score, **hit.why} for hit in got.hits],
             }
-        for piece in answer(asked, got.hits, self.store, embedder, writer, options, recorder):
+        english = readable(asked, [hit.chunk.text for hit in got.hits])
+        judges = Judges(self.parts.reader(), None if writer is None else self.parts.checker()) if english else Judges()
+        for piece in answer(asked, got.hits, self.store, embedder, writer, options, recorder, judges):
             if isinstance(piece, Answer):
                 notes = (*piece.notes, *([got.note] if got.note else []), *not_whole(question, options), *_language_note(piece, embedder))
                 piece = dataclasses.replace(piece, question=question, notes=notes)

@@ -273,10 +273,21 @@ def _search(arguments: argparse.Namespace) -> int:
     return PARTIAL if report is not None and report.failed else OK
 
 
+def _check(arguments: argparse.Namespace) -> int:
+    from wellread.check_command import check
+    from wellread.terminal import Screen
+
+    _check_filter(arguments.filter)
+    recipe, screen = _recipe(arguments), Screen()
+    with _parts(arguments, screen) as parts, _opened(arguments, parts, screen)[0] as library:
+        return check(library, arguments.file, arguments.filter, recipe, screen, as_json=arguments.json)
+
+
 def _trace(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
 
     screen = Screen()
+    arguments.id = _after_in(arguments, arguments.id)
     if arguments.replay and arguments.id is None:
         raise UsageError("there is no trace to replay.", hint="name one: `wellread trace` lists the latest")
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
@@ -352,7 +363,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
     "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
-    "bench": _bench, "evaluate": _evaluate,
+    "bench": _bench, "evaluate": _evaluate, "check": _check,
 }  # fmt: skip
 
 
@@ -364,20 +375,15 @@ def _options(arguments: argparse.Namespace) -> Options:
 
     _check_filter(arguments.filter)
     names = ("mode", "strict", "filter", "drafts", "whole", "max_calls", "max_tokens", "memory_tokens", "overflow")
-    return Options(recipe=_recipe(arguments), **{name: getattr(arguments, name) for name in names})
+    sure = _loaded(arguments).settings.min_confidence if arguments.min_confidence is None else arguments.min_confidence
+    return Options(recipe=_recipe(arguments), min_confidence=sure, **{name: getattr(arguments, name) for name in names})
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     from wellread.recipe import Recipe
 
-    return Recipe(
-        by=arguments.by,
-        min_relevance=arguments.min_relevance,
-        mmr=arguments.mmr,
-        rerank=arguments.rerank,
-        expand=arguments.expand,
-        widen=getattr(arguments, "widen", "none"),
-    )
+    names = ("by", "min_relevance", "mmr", "rerank", "expand")
+    return Recipe(widen=getattr(arguments, "widen", "none"), **{name: getattr(arguments, name) for name in names})
 
 
 def _check_filter(filter: str | None) -> None:
@@ -412,16 +418,19 @@ def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
 
 
 def _question(arguments: argparse.Namespace) -> str:
-    """The question, also where it was written after `--in PATH` and so was taken for one more path."""
-    question: str | None = arguments.question
-    if question is None and arguments.sources and len(arguments.sources[-1]) > 1 and not Path(arguments.sources[-1][-1]).exists():
-        question = arguments.sources[-1].pop()
+    question = _after_in(arguments, arguments.question)
     if question is None or not question.strip():
         raise UsageError(
             "there is no question." if question is None else "the question is empty.",
             hint='ask something, as in: wellread ask "What is this about?"',
         )
     return question
+
+
+def _after_in(arguments: argparse.Namespace, given: str | None) -> str | None:
+    """What was given, also where it was written after `--in PATH` and so was taken for one more path."""
+    paths = arguments.sources[-1] if arguments.sources else []
+    return paths.pop() if given is None and len(paths) > 1 and not Path(paths[-1]).exists() else given
 
 
 def _sources(arguments: argparse.Namespace) -> list[str]:

@@ -14,7 +14,7 @@ from wellread.places import expanded
 
 _PREFIX = "WELLREAD_"
 _YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_KINDS = {bool: "yes or no", int: "a whole number", str: "text", type(Path()): "the path of a folder"}
+_KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "text", type(Path()): "the path of a folder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Settings:
     embedder: "auto" (by the language of the documents), "all-minilm", "multilingual-e5-small" or a classic one (docs/finding.md).
     reranker: what reads the best passages again where that is asked for: "none", the folder of a cross-encoder in ONNX, or a file
         (.npz) that `python -m wellread.train.reranker` wrote.
+    min_confidence: a question is refused when it is less likely than this that the documents answer it (0 to 1).
     offline: never touch the network; models must be here already.
     jobs: files read at the same time; 0 chooses by the machine.
     private_addresses: whether web pages may be fetched from this machine and the local network.
@@ -46,6 +47,7 @@ class Settings:
     context_window: int = 0
     embedder: str = "auto"
     reranker: str = "none"
+    min_confidence: float = 0.5
     offline: bool = False
     jobs: int = 0
     private_addresses: bool = False
@@ -145,6 +147,8 @@ def _cast(key: str, value: Any, origin: str) -> Any:
             return value if isinstance(value, bool) else _YES_NO[str(value).lower()]
         if isinstance(default, int) and isinstance(value, (str, int)) and not isinstance(value, bool):
             return int(value)
+        if isinstance(default, float) and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return float(value)
         if isinstance(default, Path) and isinstance(value, (str, Path)):
             return expanded(value)
         if isinstance(default, str) and isinstance(value, (str, Path)):

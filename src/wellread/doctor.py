@@ -27,7 +27,7 @@ from wellread.index.salvage import salvage
 from wellread.index.store import Store
 from wellread.models.catalog import canonical
 from wellread.models.files import ModelStore
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 Remedy = Literal["", "salvage", "reread", "orphans", "unplaced", "counter", "traces", "reindex", "discard"]
 Severity = Literal["error", "warning"]
@@ -60,11 +60,7 @@ class Repaired:
     left: tuple[Finding, ...]
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def examine(folder: Path, models: ModelStore | None = None, needed: Sequence[str] = (), *, progress: Progress = _silent) -> list[Finding]:
+def examine(folder: Path, models: ModelStore | None = None, needed: Sequence[str] = (), *, progress: Progress = silent) -> list[Finding]:
     """Everything that is wrong with the library in `folder`, and with the files of its embedder and of the `needed` models.
 
     It may be in use: the database is seen as it stands at one moment. Raises `LibraryLocked` while another process writes the indexes
@@ -98,7 +94,7 @@ def repair(
     needed: Sequence[str] = (),
     *,
     wait_seconds: float = 10.0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Repaired:
     """Put right what can be. What is to be read again is read by the next sync; indexes are made anew by the next question.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from wellread import __version__
 from wellread.asking import Asker
+from wellread.checking import Checked, checked
 from wellread.config import Settings, load
 from wellread.errors import DiskFull, LibraryError, UsageError
 from wellread.index import locks
@@ -35,7 +36,7 @@ from wellread.removal import remove
 from wellread.replay import Replay
 from wellread.retrieve.find import Found, find
 from wellread.sync import SyncReport, sync
-from wellread.types import Answer, Delta, Document, Hit, Progress
+from wellread.types import Answer, Delta, Document, Hit, Progress, silent
 from wellread.watch import changes
 from wellread.web.address import canonical, is_address
 from wellread.web.site import fetch_site
@@ -108,7 +109,7 @@ class Library:
         *sources: str | Path,
         tags: Sequence[str] = (),
         untag: Sequence[str] = (),
-        progress: Progress = lambda what, done, total: None,
+        progress: Progress = silent,
     ) -> SyncReport:
         """Add files and folders, now and at every later `sync`. Files that cannot be read are in the report and stop nothing.
 
@@ -133,12 +134,12 @@ class Library:
             self.store.set_excluded([path for path in self.store.excluded() if path in roots], excluded=False)
             return self._sync(roots, progress)
 
-    def sync(self, progress: Progress = lambda what, done, total: None) -> SyncReport:
+    def sync(self, progress: Progress = silent) -> SyncReport:
         """Bring the library into step with the files and folders that were added to it."""
         with self._writing():
             return self._sync(self.store.roots(), progress)
 
-    def reindex(self, progress: Progress = lambda what, done, total: None) -> int:
+    def reindex(self, progress: Progress = silent) -> int:
         """Split and embed every document anew, with the embedder that the settings name. Returns how many there are.
 
         The library can be used meanwhile; it changes as a whole at the end. Stopped on the way, it is as it was, and the next call goes on
@@ -158,7 +159,7 @@ class Library:
                     self._catch_up()
         return count
 
-    def watch(self, progress: Progress = lambda what, done, total: None) -> Iterator[SyncReport]:
+    def watch(self, progress: Progress = silent) -> Iterator[SyncReport]:
         """`sync` now, and its files and folders again whenever they change, until interrupted."""
         watched = changes(Path(root) for root in self.store.roots() if not is_address(root))
         next(watched)  # it is listening before the first look, so that nothing slips in between
@@ -234,6 +235,22 @@ class Library:
         """Ask the question of a trace again, with the same options and conversation, and tell what differs. No trace is kept of it."""
         return self._asker.replay(self.trace(trace_id))
 
+    def check(
+        self,
+        text: Document,
+        *,
+        filter: str | Filter | None = None,
+        recipe: Recipe = Recipe(),
+        progress: Progress = silent,
+    ) -> Checked:
+        """Which sentences of a text the documents support, and with which words: `text` need not be in the library."""
+        embedder = self._embedder()
+        if embedder is None:
+            raise UsageError(f"the library {self.folder} is empty.", hint="add something with: wellread add PATH")
+        return checked(
+            text, lambda claim: self.search(claim, filter=filter, recipe=recipe), self.store, embedder, self.parts.checker, progress
+        )
+
     def why_nothing(self, filter: str | Filter) -> UsageError | None:
         """Why a filter lets nothing through, and what there is instead, as an error that is not raised; None when it lets something."""
         parsed = parse_filter(str(filter))
@@ -282,7 +299,7 @@ class Library:
             self._choose_embedder,
             progress,
             jobs=jobs,
-            limits=_limits(settings),
+            limits=limits_of(settings),
             sites=sites,
             fetch=partial(fetch_site, allow_private=settings.private_addresses, progress=progress),
         )
@@ -404,7 +421,8 @@ def check_root(source: str | Path) -> None:
         check_source(source)
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """How large a file may be, and what reading it may cost."""
     return Limits(
         file_bytes=settings.max_file_mb * MEGABYTE,
         pages=settings.max_pages,

@@ -9,6 +9,7 @@ from wellread.recipe import Recipe
 
 MODES = ("auto", "compact", "refine", "tree_summarize", "extract")
 OVERFLOWS = ("error", "drop")
+MIN_CONFIDENCE = 0.5
 _ALSO = {"tree": "tree_summarize"}
 _MOST_DRAFTS = 16
 
@@ -25,7 +26,8 @@ class Options:
     evidence_tokens: how much of what was found the model is shown at a time, in tokens; None for what suits the model.
     filter: answer only from what this filter lets through, such as "type:pdf date>=2024" (see docs/filters.md).
     recipe: how passages are found, and how much is read around them.
-    min_strength: a question that the documents fit less well than this is refused (see `Selection.strength`).
+    min_confidence: a question is refused when the probability that the documents answer it is lower (0..1, see `Answer.confidence`). The
+        higher it is, the fewer false answers there are, and the more false refusals; `wellread evaluate` draws one against the other.
     drafts: how many drafts are written in "compact" and "auto"; the one with the best citation recall is kept.
     whole: in "auto", "tree_summarize" and "extract", answer questions about whole documents (summarise, compare, how many, list all) from
         all of their text.
@@ -39,7 +41,7 @@ class Options:
     strict: bool = False
     max_tokens: int = 200
     evidence_tokens: int | None = None
-    min_strength: float = 0.45
+    min_confidence: float = MIN_CONFIDENCE
     filter: str | None = None
     recipe: Recipe = Recipe()
     drafts: int = 1
@@ -56,6 +58,10 @@ class Options:
             raise UsageError(f"an answer of {self.max_tokens} tokens cannot be written.", hint="max_tokens begins at 1")
         if self.evidence_tokens is not None and self.evidence_tokens < 1:
             raise UsageError(f"{self.evidence_tokens} tokens of evidence show nothing.", hint="evidence_tokens begins at 1")
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(
+                f"a confidence of {self.min_confidence} cannot be reached.", hint="min_confidence is a probability, from 0 to 1"
+            )
         if not 1 <= self.drafts <= _MOST_DRAFTS:
             raise UsageError(f"{self.drafts} drafts cannot be written.", hint=f"give a number from 1 to {_MOST_DRAFTS}")
         if self.max_calls < 1:

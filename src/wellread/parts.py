@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from importlib import resources
+from pathlib import Path
 
 from wellread.config import Settings
-from wellread.errors import UsageError, suggest
-from wellread.models.base import ChatModel, Embedder, Judges, Reranker, Writer
+from wellread.errors import ModelMissing, UsageError, suggest
+from wellread.models.base import ChatModel, Embedder, Judges, Reader, Reranker, Writer
 from wellread.models.catalog import Entry, canonical, find
 from wellread.models.classic.names import SHOWN, classic_name, open_classic
 from wellread.models.files import ModelStore, Pulled
 from wellread.places import expanded
 from wellread.recipe import Recipe
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 ENGLISH_EMBEDDER = "all-minilm"
 MULTILINGUAL_EMBEDDER = "multilingual-e5-small"
@@ -22,10 +23,6 @@ EMBEDDERS = (ENGLISH_EMBEDDER, MULTILINGUAL_EMBEDDER, *SHOWN)
 """What `--embedder` takes."""
 _SMALL_MODEL_BYTES = 500_000_000
 _SMALL_MODEL_EVIDENCE = 160
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 class Parts:
@@ -39,10 +36,10 @@ class Parts:
         self,
         settings: Settings,
         *,
-        progress: Progress = _silent,
+        progress: Progress = silent,
         embedder: Embedder | None = None,
         chat: ChatModel | None = None,
-        judges: Judges | None = None,
+        judges: Judges = Judges(),
     ) -> None:
         self.settings = settings
         self._progress = progress
@@ -50,7 +47,8 @@ class Parts:
         self._given = embedder
         self._embedders: dict[str, Embedder] = {}
         self._reranker: Reranker | None = None
-        self._judges: Judges | None = judges
+        self._reader = judges.reader
+        self._checker = judges.checker
         self._writer = None if chat is None else Writer(chat)
 
     def __enter__(self) -> Parts:
@@ -100,24 +98,52 @@ class Parts:
             self._reranker = self._load_reranker()
         return self._reranker
 
-    def judges(self) -> Judges:
-        """What reads English closely, or nothing where the embedder was given: its weights are those of the embedder that is fetched."""
-        if self._judges is None:
-            self._judges = Judges() if self._given is not None else self._load_judges()
-        return self._judges
+    def reader(self) -> Reader | None:
+        """What looks for the words that answer, in English; None where the weights that it changes, those of the English embedder, are not
+        to be had, and where an embedder was given."""
+        if self._reader is None and self._given is None:
+            self._reader = self._load_reader()
+        return self._reader
+
+    def checker(self) -> Reranker | None:
+        """What tells how likely an English text supports a claim (its `score`); None where `reader` is."""
+        if self._checker is None and self._given is None:
+            self._checker = self._load_checker()
+        return self._checker
 
     # --- inside
 
-    def _load_judges(self) -> Judges:
-        from wellread.models import bert
+    def _load_reader(self) -> Reader | None:
         from wellread.models.adapter import graph_of
         from wellread.models.reader import OnnxReader
 
-        pulled = self._pulled(find(ENGLISH_EMBEDDER))
-        folder = self._store.derived(pulled, f"judges-{bert.RECIPE}")
+        if (english := self._english()) is None:
+            return None
         with resources.as_file(resources.files("wellread.models") / "reader.npz") as adapter:
-            model = graph_of(adapter, pulled.paths["model"], folder)
-            return Judges(OnnxReader(adapter, model, pulled.paths["tokenizer"], threads=self._threads()))
+            model = graph_of(adapter, english.paths["model"], self._judges_folder(english))
+            return OnnxReader(adapter, model, english.paths["tokenizer"], threads=self._threads())
+
+    def _load_checker(self) -> Reranker | None:
+        from wellread.models.reranker import trained_reranker
+
+        if (english := self._english()) is None:
+            return None
+        folder, threads = self._judges_folder(english), self._threads()
+        with resources.as_file(resources.files("wellread.models") / "checker.npz") as adapter:
+            # a claim and a text are read as a question and a passage are
+            return trained_reranker(adapter, english.paths["model"], english.paths["tokenizer"], folder, threads=threads)
+
+    def _english(self) -> Pulled | None:
+        """The files of the English embedder, if they are here or can be fetched."""
+        try:
+            return self._pulled(find(ENGLISH_EMBEDDER))
+        except ModelMissing:
+            return None
+
+    def _judges_folder(self, english: Pulled) -> Path:
+        from wellread.models import bert
+
+        return self._store.derived(english, f"judges-{bert.RECIPE}")
 
     def _load_reranker(self) -> Reranker:
         from wellread.models import bert

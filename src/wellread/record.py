@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wellread.trace import Recorder
-from wellread.types import Answer, Citation, Hit, Step
+from wellread.types import Answer, Citation, Hit, Sentence, Step
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -17,18 +17,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "refused": answer.refused,
         "refusal_reason": answer.refusal_reason,
-        "sentences": [
-            {
-                "text": sentence.text,
-                "start": sentence.start,
-                "end": sentence.end,
-                "status": sentence.status,
-                "support": sentence.support,
-                "citations": list(sentence.citations),
-            }
-            for sentence in answer.sentences
-        ],
-        "citations": [_citation_json(citation) for citation in answer.citations],
+        "confidence": answer.confidence,
+        "short_answer": None if answer.short is None else dataclasses.asdict(answer.short),
+        "sentences": [sentence_json(sentence) for sentence in answer.sentences],
+        "citations": [citation_json(citation) for citation in answer.citations],
         "nearest": [hit_json(hit) for hit in answer.nearest],
         "ledger": {
             "window": answer.ledger.window,
@@ -67,7 +59,20 @@ def trace_json(answer: Answer, recorder: Recorder) -> dict[str, Any]:
     return {"request": dict(recorder.request), "answer": answer_json(answer), "steps": [_step_json(step) for step in recorder.steps]}
 
 
-def _citation_json(citation: Citation) -> dict[str, Any]:
+def sentence_json(sentence: Sentence) -> dict[str, Any]:
+    """A sentence of an answer, or of a text that was checked, as one JSON object."""
+    return {
+        "text": sentence.text,
+        "start": sentence.start,
+        "end": sentence.end,
+        "status": sentence.status,
+        "support": sentence.support,
+        "citations": list(sentence.citations),
+    }
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    """A citation as one JSON object."""
     return {
         "marker": citation.marker,
         "document": {

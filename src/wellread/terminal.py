@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wellread.types import Answer, Citation, Delta, Hit, marked_text, one_line, page_name, place
+from wellread.types import Answer, Bytes, Citation, Delta, Hit, marked_text, one_line, page_name, place
 
 if TYPE_CHECKING:
     from wellread.index.rows import Failure
@@ -124,7 +124,7 @@ class Screen:
         """What is left to show when the answer is complete: on a terminal, the draft is written over by the checked text."""
         if written:
             self._wipe(written)
-        print(marked_text(answer) if not answer.refused else answer.text)
+        print(self._emphasised(answer) if not answer.refused else answer.text)
         for note in answer.notes:
             print(f"({note})")
         if answer.refused:
@@ -136,7 +136,13 @@ class Screen:
         elif answer.citations:
             print()
             for citation in answer.citations:
-                print(f"  [{citation.marker}] {self._linked(citation)}\n      “{_short(citation.quote)}”")
+                print(f"  [{citation.marker}] {self._linked(citation, answer.citations)}\n      “{_short(citation.quote)}”")
+
+    def _emphasised(self, answer: Answer) -> str:
+        """The marked text; where a terminal can show it, the words that answer are bold."""
+        text = marked_text(answer)
+        words = one_line(answer.short.text) if answer.short and self._links else ""
+        return text.replace(words, f"\x1b[1m{words}\x1b[22m", 1) if words else text
 
     def _wipe(self, written: str) -> None:
         """Go back to where the draft began, unless it has scrolled away; then the checked text simply follows."""
@@ -149,9 +155,9 @@ class Screen:
         else:
             print("\n")
 
-    def _linked(self, citation: Citation) -> str:
+    def _linked(self, citation: Citation, among: Sequence[Citation]) -> str:
         """Title and page, as a link to the file where the terminal can show one."""
-        text = place(citation)
+        text = place(citation, among)
         path = Path(citation.source)
         if not self._links or not path.is_file():
             return text
@@ -251,15 +257,18 @@ def _short(text: str) -> str:
 
 
 def _amount(done: int, total: int) -> str:
-    """Done of total, as megabytes when the numbers are that large."""
-    if max(done, total) < 1_000_000:
-        return f"{done} of {total}" if total else str(done)
-    return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+    """Done of total: bytes in megabytes, everything else as it is counted."""
+    if isinstance(done, Bytes):
+        return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+    return f"{done:,} of {total:,}" if total else f"{done:,}"
 
 
 def _rate(done: int, seconds: float) -> str:
     """How much a second, in the unit of `_amount`."""
-    return f"{done / seconds / 1e6:.1f} MB/s" if done >= 1_000_000 else f"{done / max(seconds, 0.001):.3g}/s"
+    a_second = done / max(seconds, 0.001)
+    if isinstance(done, Bytes):
+        return f"{a_second / 1e6:.1f} MB/s"
+    return f"{a_second:,.0f}/s" if a_second >= 100 else f"{a_second:.3g}/s"
 
 
 def _duration(seconds: float) -> str:

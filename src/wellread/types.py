@@ -15,7 +15,15 @@ Role = Literal["system", "user", "assistant", "tool"]
 Verdict = Literal["supported", "unsupported", "uncited"]
 
 Progress = Callable[[str, int, int], None]
-"""Told how far something is: (what, done, total). `total` is 0 while it is not known."""
+"""Told how far something is: (what, done, total), as `Bytes` where bytes are counted. `total` is 0 while it is not known."""
+
+
+class Bytes(int):
+    """A number of bytes, which is shown to people as such."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """`Progress` that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,16 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortAnswer:
+    """The words of a citation's quote that answer the question: `text` equals `document.text[start:end]`; `marker` is the citation's."""
+
+    text: str
+    marker: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A passage that was put before the model, and what it cost there."""
 
@@ -248,7 +266,9 @@ class Step:
 class Answer:
     """A question answered from documents, or refused.
 
-    `nearest` holds the passages that came closest when the answer is a refusal. `print(answer)` shows it as the terminal does.
+    `confidence` is the probability, 0..1, that the documents answer the question (None where a whole document was read for it), and
+    `short` the words that do, where they could be told. `nearest` holds the passages that came closest when the answer is a refusal.
+    `print(answer)` shows it as the terminal does.
     """
 
     question: str
@@ -265,11 +285,13 @@ class Answer:
     trace_id: str
     nearest: Sequence[Hit] = ()
     notes: tuple[str, ...] = ()
+    confidence: float | None = None
+    short: ShortAnswer | None = None
 
     def __str__(self) -> str:
         lines = [marked_text(self)]
         for citation in self.citations:
-            lines.append(f"  [{citation.marker}] {place(citation)}  “{one_line(citation.quote)}”")
+            lines.append(f"  [{citation.marker}] {place(citation, self.citations)}  “{one_line(citation.quote)}”")
         return "\n".join(lines)
 
 
@@ -286,9 +308,11 @@ def page_name(label: str) -> str:
     return label if " " in label or ":" in label else f"p. {label}"
 
 
-def place(citation: Citation) -> str:
-    """Where a citation stands, for people: title, then page or section."""
-    where = [citation.title]
+def place(citation: Citation, among: Sequence[Citation] = ()) -> str:
+    """Where a citation stands, for people: title, then page or section; where one `among` others is of another document with the same
+    title, also the name of the file."""
+    twin = any(other.title == citation.title and other.document != citation.document for other in among)
+    where = [f"{citation.title} ({citation.source.rstrip('/').rpartition('/')[2]})" if twin else citation.title]
     if citation.page is not None:
         where.append(page_name(citation.page.label))
     elif citation.section and citation.section != citation.title:

@@ -14,7 +14,8 @@ _TOKEN = re.compile(rf"(?P<cjk>[{_CJK}]+)|(?P<number>\d+(?:[.,]\d+)*)|(?P<word>[
 _ASCII = re.compile(r"[a-z]+(?:'[a-z]+)*\d*|\d+(?:[.,]\d+)*")
 _ENGLISH = frozenset("the of and to is are were with that for this which from by it has have not at".split())
 _ENGLISH_SHARE = 0.04
-_CJK_CHAR = re.compile(f"[{_CJK}]")
+CJK = re.compile(f"[{_CJK}]")
+"""A character that has no spaces between its words: kana, Han with its extensions and compatibility forms, Hangul."""
 
 # Words that tell nothing about what a text is about, in the two languages we serve.
 STOP_WORDS = frozenset(
@@ -81,4 +82,4 @@ def is_english(text: str) -> bool:
 def cjk_share(text: str) -> float:
     """The share of CJK characters among the letters of a text, 0..1; 0 for a text without letters."""
     letters = sum(char.isalpha() for char in text)
-    return len(_CJK_CHAR.findall(text)) / letters if letters else 0.0
+    return len(CJK.findall(text)) / letters if letters else 0.0

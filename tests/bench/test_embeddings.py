@@ -16,13 +16,9 @@ from wellread.bench.embeddings_plot import draw, placed
 from wellread.config import Settings
 from wellread.errors import UsageError
 from wellread.parts import Parts
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 _ANIMALS = "otter heron badger lynx marten stork weasel bittern".split()
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 @pytest.fixture
@@ -53,13 +49,13 @@ def test_quality_speed_and_size_are_measured(collection: Path, tmp_path: Path) -
         assert point.speed > 1
         assert 0 <= point.ndcg["animals"] <= 1
     with pytest.raises(UsageError, match="no model"):
-        measure([collection], ["nothing"], parts, _silent)
+        measure([collection], ["nothing"], parts, silent)
 
 
 @pytest.mark.slow
 def test_models_are_trained_on_the_collection_itself(collection: Path, tmp_path: Path) -> None:
     pytest.importorskip("gensim", reason="the test needs gensim")
-    points = measure([collection, collection], ["word2vec", "doc2vec"], Parts(Settings(home=tmp_path)), _silent)
+    points = measure([collection, collection], ["word2vec", "doc2vec"], Parts(Settings(home=tmp_path)), silent)
     assert [(point.name, point.year, point.dimensions) for point in points] == [("word2vec", 2013, 200), ("doc2vec", 2014, 200)]
     assert all(point.megabytes > 0 for point in points)
 

@@ -83,12 +83,12 @@ def test_all_that_was_measured_is_there(page: str) -> None:
     drawn = [ElementTree.fromstring(one) for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
     labels = [one.get("aria-label") for one in drawn if one.get("aria-label")]
     assert labels == [
-        "Scores by category",
         "share that is right against how sure it was",
-        "share of answers wrong against share of questions answered",
+        "share that is wrong against share of the answers, surest first",
     ]
-    bars = [one for one in drawn[labels.index("Scores by category") + 2].iter("rect") if one.get("class") == "bar"]
-    assert len(bars) == 3
+    scores, categories = (re.findall(r"<tr><td>(.*?)</td>.*?</tr>", table) for table in re.findall(r"<table.*?</table>", page, re.DOTALL))
+    assert (scores, categories) == (["answer_<wbr>match", "token_<wbr>f1"], [f"&lt;b&gt;{n}&lt;/b&gt;" for n in range(3)])
+    assert len(drawn) == len(scores) + len(categories) + len(labels)
     for said in ("1 failed", "not judged 1", "answer_match", "Expected calibration error", "AUROC"):
         assert said in page
 

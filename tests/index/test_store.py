@@ -96,15 +96,15 @@ def test_a_date_is_kept_and_guarded(store: Store, put: Put) -> None:
         assert list(document_faults(db, document.id, 6)) == ["its chunks are not where its row says"]
 
 
-def test_chunks_are_spans_and_know_their_neighbours(store: Store, put: Put) -> None:
+def test_chunks_are_spans_and_come_in_reading_order(store: Store, put: Put) -> None:
+    put(store, "/b", "Another document.")
     document = put(store, "/a", " ".join(f"Sentence number {number}." for number in range(60)), chunk_chars=60)
-    chunks = list(store.chunks(all_chunks(store)).values())
-    assert len(chunks) > 10
-    assert all(chunk.text == document.text[chunk.start : chunk.end] for chunk in chunks)
-    assert store.neighbours(chunks[5], before=2, after=1) == [chunks[3], chunks[4], chunks[6]]
-    assert store.neighbours(chunks[0], before=2) == []
+    chunks = store.chunks_of(document.id)
+    assert len(chunks) > 10 and chunks == sorted(chunks, key=lambda chunk: chunk.start)
+    assert all(chunk.document == document.id and chunk.text == document.text[chunk.start : chunk.end] for chunk in chunks)
+    assert store.chunks_of("nowhere") == []
     assert store.chunks([10**9]) == {}
-    assert len(store.chunks(all_chunks(store) * 200)) == len(chunks)
+    assert len(store.chunks(all_chunks(store) * 200)) == len(all_chunks(store)) == len(chunks) + 1
 
 
 def test_vectors_keep_their_order_and_nearly_their_values(store: Store) -> None:

@@ -123,5 +123,5 @@ def test_files_that_are_missing_or_broken(files: tuple[Path, Path], tmp_path: Pa
 
 def test_a_failing_run_is_a_model_error(files: tuple[Path, Path]) -> None:
     embedder = _load(files, max_tokens=64)
-    with pytest.raises(ModelError, match="embedding a text failed"):
+    with pytest.raises(ModelError, match="reading a text failed"):
         embedder.embed(["cat " * 40])  # the graph knows 16 positions

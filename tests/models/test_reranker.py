@@ -90,7 +90,7 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a graph that scores pairs"):
         open_reranker(tmp_path / "many")
     _cross_encoder(tmp_path / "strange", 1, inputs=("input_ids", "pixels"))
-    with pytest.raises(ModelError, match="not a graph that reads pairs"):
+    with pytest.raises(ModelError, match="not a graph that reads text"):
         open_reranker(tmp_path / "strange")
     good = _cross_encoder(tmp_path / "broken", 1)
     (good / "model.onnx").write_bytes(b"no graph")

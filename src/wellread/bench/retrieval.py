@@ -30,7 +30,7 @@ from wellread.models.base import Embedder
 from wellread.recipe import By, Recipe
 from wellread.retrieve.search import POOL, ranked, retrieve
 from wellread.split import contexts, split
-from wellread.types import Document, Progress, Section
+from wellread.types import Document, Progress, Section, silent
 from wellread.words import cjk_share
 
 METHODS: tuple[By, ...] = ("hybrid", "keyword", "dense", "rrf")
@@ -154,7 +154,7 @@ def _library(collection: Collection, embedder: Embedder, cache: Path, progress: 
     store = Store(folder / "library.db")
     try:
         with locks.writing(folder), locks.indexing(folder):
-            ingest = Ingest(store, lambda _: embedder, lambda what, done, total: None)
+            ingest = Ingest(store, lambda _: embedder, silent)
             for done, one in enumerate(documents, 1):
                 if not store.has(one.id):
                     ingest.take(one, Source(one.source, one.id, 0, 0))

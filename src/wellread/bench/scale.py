@@ -27,7 +27,7 @@ from wellread.index.store import Store
 from wellread.index.vector import VectorIndex
 from wellread.index.within import Within
 from wellread.retrieve.search import retrieve
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 POOL = 100
 """Passages that each index is asked for alone, as fusion asks for them."""
@@ -100,9 +100,7 @@ class ScalePoint:
     removal: Removal
 
 
-def measure(
-    sizes: Sequence[int], folder: Path, *, queries: int = 200, progress: Progress = lambda what, done, total: None
-) -> list[ScalePoint]:
+def measure(sizes: Sequence[int], folder: Path, *, queries: int = 200, progress: Progress = silent) -> list[ScalePoint]:
     """Make one library in `folder` (which is empty), let it grow from size to size, and measure it at each."""
     folder.mkdir(parents=True, exist_ok=True)
     with closing(Store(folder / "library.db")) as store:

@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from wellread.evaluate.cjk import spaced
+from wellread.words import CJK
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -107,7 +107,7 @@ def _squad_tokens(text: str) -> list[str]:
 def _tokens(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", "".join(_without_mark(char) for char in text))
-        text = spaced(text)
+        text = CJK.sub(r" \g<0> ", text)
     return _squad_tokens(text)
 
 

@@ -73,115 +73,46 @@ class Shape:
         return {**found, "label": self.labels.index(label) if label in self.labels else int(label)}
 
 
-def _shape(
-    name: str, source: str, text: Sequence[str], choices: tuple[str, ...] | str, *, labels: str, columns: str, metrics: str = "acc"
-) -> Shape:
-    """A shape in short: lines of its text, and its columns as "premise=sentence1|hypothesis"."""
-    named = {one.split("=")[0]: tuple(one.split("=")[1:]) for one in columns.split("|")}
-    lines = text if name == "copa" else (*text, "Answer:")  # COPA is a sentence to be ended
-    return Shape(name, source, "\n".join(lines), choices, tuple(labels.split()), named, tuple(metrics.split()))
-
-
+_ASKED_WITH: Mapping[str, str] = {
+    "cola": "{{sentence}}\nQuestion: Does this sentence make sense?",
+    "sst2": "{{sentence}}\nQuestion: Is this sentence positive or negative?",
+    "mrpc": "Sentence 1: {{sentence1}}\nSentence 2: {{sentence2}}\nQuestion: Do both sentences mean the same thing?",
+    "qqp": "Question 1: {{question1}}\nQuestion 2: {{question2}}\nQuestion: Do both questions ask the same thing?",
+    "mnli": "{{premise}}\nQuestion: {{hypothesis.strip()}}{{'' if hypothesis.strip().endswith('.') else '.'}} True, False or Neither?",
+    "qnli": "{{question}}\n{{sentence}}\nQuestion: Does this response answer the question?",
+    "rte": "{{sentence1}}\nQuestion: {{sentence2}} True or False?",
+    "wnli": "{{sentence1}}\nQuestion: {{sentence2}} True or False?",
+    "boolq": "{{passage}}\nQuestion: {{question}}?",
+    "cb": "{{premise}}\nQuestion: {{hypothesis}}. True, False, or Neither?",
+    "copa": "{{premise.strip()[:-1]}} {{'because' if question == 'cause' else 'therefore'}}",
+    "wic": "Sentence 1: {{sentence1}}\nSentence 2: {{sentence2}}\n"
+    "Question: Is the word '{{sentence1[start1:end1]}}' used in the same way in the two sentences above?",
+}
 _YES = ("no", "yes")
-_SAME = "Question: Is the word '{{sentence1[start1:end1]}}' used in the same way in the two sentences above?"
+_ENDS = "{{[choice1[0] | lower ~ choice1[1:], choice2[0] | lower ~ choice2[1:]]}}"
+
+
+def _shape(name: str, source: str, choices: tuple[str, ...] | str, labels: str, columns: str, metrics: str = "acc") -> Shape:
+    """A shape in short: labels and metrics with spaces between them, columns as "premise=sentence1|hypothesis"."""
+    named = {one.split("=")[0]: tuple(one.split("=")[1:]) for one in columns.split("|")}
+    text = _ASKED_WITH[name] + ("" if name == "copa" else "\nAnswer:")  # COPA is a sentence to be ended
+    return Shape(name, source, text, choices, tuple(labels.split()), named, tuple(metrics.split()))
+
 
 SHAPES: Mapping[str, Shape] = {
     shape.name: shape
     for shape in (
-        _shape(
-            "cola",
-            _GLUE,
-            ("{{sentence}}", "Question: Does this sentence make sense?"),
-            _YES,
-            labels="unacceptable acceptable",
-            columns="sentence",
-            metrics="mcc acc",
-        ),
-        _shape(
-            "sst2",
-            _GLUE,
-            ("{{sentence}}", "Question: Is this sentence positive or negative?"),
-            ("negative", "positive"),
-            labels="negative positive",
-            columns="sentence=text",
-        ),
-        _shape(
-            "mrpc",
-            _GLUE,
-            ("Sentence 1: {{sentence1}}", "Sentence 2: {{sentence2}}", "Question: Do both sentences mean the same thing?"),
-            _YES,
-            labels="not_equivalent equivalent",
-            columns="sentence1=#1 String|sentence2=#2 String",
-            metrics="acc f1",
-        ),
-        _shape(
-            "qqp",
-            _GLUE,
-            ("Question 1: {{question1}}", "Question 2: {{question2}}", "Question: Do both questions ask the same thing?"),
-            _YES,
-            labels="not_duplicate duplicate",
-            columns="question1|question2",
-            metrics="acc f1",
-        ),
-        _shape(
-            "mnli",
-            _GLUE,
-            (
-                "{{premise}}",
-                "Question: {{hypothesis.strip()}}{{'' if hypothesis.strip().endswith('.') else '.'}} True, False or Neither?",
-            ),
-            ("True", "Neither", "False"),
-            labels="entailment neutral contradiction",
-            columns="premise=sentence1|hypothesis=sentence2",
-        ),
-        _shape(
-            "qnli",
-            _GLUE,
-            ("{{question}}", "{{sentence}}", "Question: Does this response answer the question?"),
-            ("yes", "no"),
-            labels="entailment not_entailment",
-            columns="question|sentence",
-        ),
-        _shape(
-            "rte",
-            _GLUE,
-            ("{{sentence1}}", "Question: {{sentence2}} True or False?"),
-            ("True", "False"),
-            labels="entailment not_entailment",
-            columns="sentence1=premise|sentence2=hypothesis",
-        ),
-        _shape(
-            "wnli",
-            _GLUE,
-            ("{{sentence1}}", "Question: {{sentence2}} True or False?"),
-            ("False", "True"),
-            labels="0 1",
-            columns="sentence1|sentence2",
-        ),
-        _shape("boolq", _SUPERGLUE, ("{{passage}}", "Question: {{question}}?"), _YES, labels="false true", columns="passage|question"),
-        _shape(
-            "cb",
-            _SUPERGLUE,
-            ("{{premise}}", "Question: {{hypothesis}}. True, False, or Neither?"),
-            ("True", "False", "Neither"),
-            labels="entailment contradiction neutral",
-            columns="premise|hypothesis",
-        ),
-        _shape(
-            "copa",
-            _SUPERGLUE,
-            ("{{premise.strip()[:-1]}} {{'because' if question == 'cause' else 'therefore'}}",),
-            "{{[choice1[0] | lower ~ choice1[1:], choice2[0] | lower ~ choice2[1:]]}}",
-            labels="0 1",
-            columns="premise|choice1|choice2|question",
-        ),
-        _shape(
-            "wic",
-            _SUPERGLUE,
-            ("Sentence 1: {{sentence1}}", "Sentence 2: {{sentence2}}", _SAME),
-            _YES,
-            labels="false true",
-            columns="sentence1|sentence2|start1|end1",
-        ),
+        _shape("cola", _GLUE, _YES, "unacceptable acceptable", "sentence", "mcc acc"),
+        _shape("sst2", _GLUE, ("negative", "positive"), "negative positive", "sentence=text"),
+        _shape("mrpc", _GLUE, _YES, "not_equivalent equivalent", "sentence1=#1 String|sentence2=#2 String", "acc f1"),
+        _shape("qqp", _GLUE, _YES, "not_duplicate duplicate", "question1|question2", "acc f1"),
+        _shape("mnli", _GLUE, ("True", "Neither", "False"), "entailment neutral contradiction", "premise=sentence1|hypothesis=sentence2"),
+        _shape("qnli", _GLUE, ("yes", "no"), "entailment not_entailment", "question|sentence"),
+        _shape("rte", _GLUE, ("True", "False"), "entailment not_entailment", "sentence1=premise|sentence2=hypothesis"),
+        _shape("wnli", _GLUE, ("False", "True"), "0 1", "sentence1|sentence2"),
+        _shape("boolq", _SUPERGLUE, _YES, "false true", "passage|question"),
+        _shape("cb", _SUPERGLUE, ("True", "False", "Neither"), "entailment contradiction neutral", "premise|hypothesis"),
+        _shape("copa", _SUPERGLUE, _ENDS, "0 1", "premise|choice1|choice2|question"),
+        _shape("wic", _SUPERGLUE, _YES, "false true", "sentence1|sentence2|start1|end1"),
     )
 }

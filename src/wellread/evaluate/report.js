@@ -28,7 +28,7 @@ function element(tag, kind, text) {
 }
 
 function mark(one) {
-  if (one.error !== null) return ["wrong", "error"];
+  if (one.error !== null) return ["wrong", "failed"];
   if (one.refused) return [one.right === null ? "none" : one.right >= 0.5 ? "right" : "wrong", "refused"];
   if (one.right === null) return ["none", "–"];
   if (one.right === 1) return ["right", "right"];
@@ -46,7 +46,7 @@ function body(one) {
   add("Error", one.error);
   add("Answer", one.answer);
   for (const [name, text] of Object.entries(one.extracted)) if (text !== one.answer) add(`Taken out of it (${name})`, text);
-  add("Counts as right", one.golds.join("\n"));
+  add("Counts as right", one.answerable === false ? "a refusal: this has no answer" : one.golds.join("\n"));
   add("Choices", one.choices.join("\n"));
   add("Prompt", one.prompt);
   add("Scores", Object.entries(one.scores).map(([name, value]) => `${name} ${value === null ? "not judged" : +value.toFixed(3)}`).join("\n"));
@@ -56,7 +56,9 @@ function body(one) {
 }
 
 function heading(one) {
-  const lines = one.question.split("\n").map((line) => line.trim()).filter((line) => line && !/^(answer|a):$/i.test(line));
+  const asked = one.question.trim();
+  const text = asked.length > 300 ? asked.split(/\n\s*\n/).pop() : asked;  // what stands before is context
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line && !/^(answer|a):$/i.test(line));
   const whole = lines.join(" ");
   return (whole.length > 300 && lines.findLast((line) => /^(question|q):/i.test(line))) || whole || one.id;
 }

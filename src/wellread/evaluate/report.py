@@ -18,7 +18,7 @@ import numpy as np
 
 from wellread.evaluate.calibration import calibration_error, reliability
 from wellread.evaluate.compare import lower_is_better
-from wellread.evaluate.plots import category_bars, interval_bar, reliability_diagram, risk_curve
+from wellread.evaluate.plots import interval_bar, reliability_diagram, risk_curve
 from wellread.evaluate.results import Results, Score, TaskSummary, read_results
 from wellread.evaluate.sample import Sample, read_samples
 from wellread.evaluate.selective import auroc, risk_area, risk_coverage
@@ -87,7 +87,7 @@ def _task(name: str, summary: TaskSummary, samples: Sequence[Sample]) -> str:
     return (
         f'<section><div class="lead"><h2>{escape(name)}</h2>{lead}</div>'
         f'<ul class="facts">{"".join(f"<li>{escape(fact)}</li>" for fact in facts)}</ul>'
-        f'{_scores(summary)}<div class="plots">{_plots(summary, samples)}</div>{notes}'
+        f'{_scores(summary)}{_categories(summary)}<div class="plots">{_plots(samples)}</div>{notes}'
         f'<p class="soft">{escape(summary.source)}</p></section>'
     )
 
@@ -96,24 +96,37 @@ def _scores(summary: TaskSummary) -> str:
     rows = []
     for name in dict.fromkeys((summary.main, *summary.scores, *summary.not_judged)):
         found, missing = summary.scores.get(name), summary.not_judged.get(name, 0)
-        shown = escape(name) + (" (less is better)" if lower_is_better(name) else "")
+        shown = escape(name).replace("_", "_<wbr>") + (" (less is better)" if lower_is_better(name) else "")
         if found is None:
-            rows.append(f'<tr><td>{shown}</td><td colspan="3">not judged</td><td>{missing:,}</td></tr>')
+            rows.append(f'<tr><td>{shown}</td><td>–</td><td></td><td class="wide"></td><td>not judged {missing:,}</td></tr>')
             continue
         items = f"{found.n:,}" + (f", not judged {missing:,}" if missing else "")
-        rows.append(
-            f"<tr><td>{shown}</td><td>{found.mean:.3f}</td><td>{found.low:.3f} to {found.high:.3f}</td>"
-            f'<td class="wide">{interval_bar(found, _best([found]))}</td><td>{items}</td></tr>'
-        )
-    head = "<tr><th>Score</th><th>Mean</th><th>95 % interval</th><th></th><th>Items</th></tr>"
-    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+        rows.append(_row(shown, found, _best([found]), items))
+    return _table("scores", "Score", rows)
 
 
-def _plots(summary: TaskSummary, samples: Sequence[Sample]) -> str:
+def _categories(summary: TaskSummary) -> str:
+    if not summary.categories:
+        return ""
+    best = _best(list(summary.categories.values()))
+    rows = [_row(escape(name), score, best, f"{score.n:,}") for name, score in summary.categories.items()]
+    return f"<h3>{escape(summary.main)} by category</h3>{_table('categories', 'Category', rows)}"
+
+
+def _row(name: str, score: Score, best: float, items: str) -> str:
+    return (
+        f"<tr><td>{name}</td><td>{score.mean:.3f}</td><td>{score.low:.3f} to {score.high:.3f}</td>"
+        f'<td class="wide">{interval_bar(score, best)}</td><td>{items}</td></tr>'
+    )
+
+
+def _table(kind: str, what: str, rows: Sequence[str]) -> str:
+    head = f"<tr><th>{what}</th><th>Mean</th><th>95 % interval</th><th></th><th>Items</th></tr>"
+    return f'<div class="scroll"><table class="{kind}">{head}{"".join(rows)}</table></div>'
+
+
+def _plots(samples: Sequence[Sample]) -> str:
     figures = []
-    if summary.categories:
-        told = f"{summary.main} by category, with 95 % intervals"
-        figures.append(_figure("By category", category_bars(summary.categories, _best(list(summary.categories.values()))), told))
     judged = [(one.confidence, one.right) for one in given(samples) if one.confidence is not None and one.right is not None]
     if len(judged) >= _FEWEST_JUDGED:
         sure = np.array([confidence for confidence, _ in judged], np.float64)
@@ -124,9 +137,11 @@ def _plots(summary: TaskSummary, samples: Sequence[Sample]) -> str:
             _figure("Does it know how sure to be?", diagram, f"On the broken line it would. Expected calibration error {error:.3f}.")
         )
         told_apart = auroc(sure, right)
-        told = f"Area under the curve {risk_area(sure, right):.3f}" + ("." if told_apart is None else f", AUROC {told_apart:.3f}.")
+        told = f"Area under the curve {risk_area(sure, right):.3f}" + ("" if told_apart is None else f", AUROC {told_apart:.3f}")
         curve = risk_curve(risk_coverage(sure, right), float(1 - right.mean()))
-        figures.append(_figure("What is gained by answering less?", curve, f"{told} The broken line is when all is answered."))
+        figures.append(
+            _figure("What is gained by answering less?", curve, f"{told}. The broken line: all {len(judged):,} answers that it gave.")
+        )
     return "".join(figures)
 
 

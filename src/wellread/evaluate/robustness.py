@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 
 from wellread.evaluate.bootstrap import Difference, difference
-from wellread.evaluate.cjk import CJK
+from wellread.words import CJK
 
 _TYPO_SHARE = 0.15  # of the words that may have one
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wellread.evaluate.cjk import CJK
+from wellread.words import CJK
 
 _TOKEN = re.compile(f"[a-z0-9]+|{CJK.pattern}")
 

@@ -22,7 +22,7 @@ from wellread.evaluate.results import Results, read_results, summary, write_resu
 from wellread.evaluate.sample import FILE, Sample, read_samples, write_samples
 from wellread.evaluate.score import Evidence, item_score, probabilities
 from wellread.evaluate.task import Item, Task, digest, prompt, score_name
-from wellread.types import Progress, Sampling
+from wellread.types import Progress, Sampling, silent
 
 Scorer = Callable[[Item, Outcome], float | None]
 """A score of one's own: of the whole item, also of what the examinee was not shown, and all that came back. None: not judged."""
@@ -66,7 +66,7 @@ def examine(
     seed: int = 0,
     scorers: Mapping[str, Scorer] | None = None,
     versions: Mapping[str, str] | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Examination:
     """Ask every item of every task and write results.json and samples.jsonl to the folder `out`.
 

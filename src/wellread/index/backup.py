@@ -16,16 +16,12 @@ from wellread.errors import LibraryError, LibraryTooNew, UsageError
 from wellread.index.check import complaints, open_to_read, schema_version
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.migrations import SCHEMA_VERSION
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 _PAGES = 4096
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def backup(folder: Path, to: Path, *, overwrite: bool = False, progress: Progress = _silent) -> int:
+def backup(folder: Path, to: Path, *, overwrite: bool = False, progress: Progress = silent) -> int:
     """Write the library in `folder` into the file `to`, whole or not at all; returns how many documents it holds.
 
     Raises `UsageError` when the file is there already and `overwrite` is not set, `LibraryError` for a damaged library.
@@ -49,7 +45,7 @@ def backup(folder: Path, to: Path, *, overwrite: bool = False, progress: Progres
     return count
 
 
-def restore(saved: Path, folder: Path, *, overwrite: bool = False, progress: Progress = _silent) -> int:
+def restore(saved: Path, folder: Path, *, overwrite: bool = False, progress: Progress = silent) -> int:
     """Make a library in `folder` from a file that `backup` wrote; returns how many documents it holds. Its indexes are made when needed.
 
     Raises `UsageError` when there is a library already and `overwrite` is not set, `LibraryTooNew`, or `LibraryError` for a file that is

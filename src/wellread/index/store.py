@@ -302,15 +302,11 @@ class Store:
         with self._base.errors(), self._base.reading():
             return places(self._db, ids, self._text)
 
-    def neighbours(self, chunk: Chunk, *, before: int = 0, after: int = 0) -> list[Chunk]:
-        """The chunks around one in its document, in reading order, without it."""
+    def chunks_of(self, document: str) -> list[Chunk]:
+        """All chunks of a document in reading order; none where it is not here."""
         with self._base.errors():
-            rows = self._db.execute(
-                "select id from (select id from chunks where document = ? and start < ? order by start desc limit ?)"
-                " union all select id from (select id from chunks where document = ? and start > ? order by start limit ?)",
-                (chunk.document, chunk.start, before, chunk.document, chunk.start, after),
-            ).fetchall()
-        return sorted(self.chunks([row[0] for row in rows]).values(), key=lambda neighbour: neighbour.start)
+            rows = self._db.execute("select id from chunks where document = ?", (document,)).fetchall()
+        return sorted(self.chunks([row[0] for row in rows]).values(), key=lambda chunk: chunk.start)
 
     def index_rows(self, since: int) -> Iterator[IndexRow]:
         """Chunks of documents that came or got another title after change `since`, with the words to index them under."""

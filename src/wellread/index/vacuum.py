@@ -14,7 +14,7 @@ from wellread.index.index import open_index
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.store import Store
 from wellread.index.traces import forget_traces
-from wellread.types import Progress
+from wellread.types import Progress, silent
 
 _OLD = ("library.schema*.db", "library.db.damaged*", "*.new", "reindex.db*")
 """Files of a library's folder that are copies of an earlier state, or of what could not be read."""
@@ -29,11 +29,7 @@ class Vacuumed:
     deleted: tuple[str, ...]
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def vacuum(folder: Path, *, wait_seconds: float = 10.0, progress: Progress = _silent) -> Vacuumed:
+def vacuum(folder: Path, *, wait_seconds: float = 10.0, progress: Progress = silent) -> Vacuumed:
     """Rewrite a library so that no file in its folder holds anything of what was removed. Needs as much free disk as the library takes.
 
     Copies from before an upgrade or a repair are deleted. Raises `LibraryLocked` when another process reads or writes for

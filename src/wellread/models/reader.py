@@ -14,7 +14,7 @@ import numpy as np
 from wellread.errors import ModelError
 from wellread.models.adapter import Floats, read_adapter
 from wellread.models.base import Reading
-from wellread.models.pairs import PairGraph
+from wellread.models.graph import TextGraph
 
 MAX_TOKENS = 192
 """A question with a passage, the markers included: a passage of 500 characters has about 120."""
@@ -37,7 +37,7 @@ class OnnxReader:
             raise ModelError(f"{adapter} was not trained to read.", hint="use one that `python -m wellread.train.reader` wrote")
         self.name = adapter.stem
         self._weight, self._bias = head["weight"], head["bias"]
-        self._graph = PairGraph(model, tokenizer, name=self.name, max_tokens=MAX_TOKENS, hint=_AGAIN, threads=threads)
+        self._graph = TextGraph(model, tokenizer, name=self.name, max_tokens=MAX_TOKENS, hint=_AGAIN, threads=threads)
 
     def read(self, question: str, texts: Sequence[str], titles: Sequence[str]) -> list[Reading]:
         """The best answer of each text. Raises `ModelError`."""
@@ -50,11 +50,9 @@ class OnnxReader:
         offsets = read.offsets[read.second : read.end]
         first = next((at for at, (start, _) in enumerate(offsets) if start >= len(title)), len(offsets))  # a title is no answer
         if first == len(offsets):
-            return Reading(0, 0, 0.0, -np.inf)
+            return Reading(0, 0, -np.inf)
         at, last, score = best_span(starts[first:], ends[first:], _LONGEST)
-        start, end = offsets[first + at][0] - len(title), offsets[first + last][1] - len(title)
-        there = (np.logaddexp.reduce(starts) + np.logaddexp.reduce(ends)) / 2
-        return Reading(start, end, score, float(there))
+        return Reading(offsets[first + at][0] - len(title), offsets[first + last][1] - len(title), score)
 
 
 def best_span(starts: Floats, ends: Floats, longest: int) -> tuple[int, int, float]:

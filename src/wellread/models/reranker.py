@@ -15,7 +15,7 @@ import numpy as np
 
 from wellread.errors import ModelError
 from wellread.models.adapter import Adapter, Floats, graph_of, read_adapter
-from wellread.models.pairs import PairGraph, Read
+from wellread.models.graph import Read, TextGraph
 
 MAX_TOKENS = 192
 """A question with a passage that `trained_reranker` reads, the markers included: a passage of 500 characters has about 120."""
@@ -63,7 +63,7 @@ class OnnxReranker:
         hint = _AGAIN if head else _EXPORT
         self.name = name
         self._head = head
-        self._graph = PairGraph(model, tokenizer, name=name, max_tokens=max_tokens, hint=hint, threads=threads)
+        self._graph = TextGraph(model, tokenizer, name=name, max_tokens=max_tokens, hint=hint, threads=threads)
         shape = self._graph.shape
         if not (len(shape) == 3 if head else len(shape) == 2 and shape[1] in (1, 2)):
             raise ModelError(f"{name}: {model.name} is not a graph that scores pairs of texts.", hint=hint)

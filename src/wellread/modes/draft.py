@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wellread.cite import SUPPORTED, Evidence, check
-from wellread.models.base import Embedder
+from wellread.models.base import Embedder, Reranker
 from wellread.sentences import sentence_spans
 from wellread.types import Verdict
 from wellread.words import words
@@ -59,16 +59,19 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What sentences are held against: `pool`, whose vectors `embedder` made. What repeats the question counts for less."""
+    """What sentences are held against: `pool`, whose vectors `embedder` made. What repeats the question counts for less; where there is
+    a `checker`, it reads what is English."""
 
     question: str
     embedder: Embedder
     pool: Sequence[Evidence]
+    checker: Reranker | None = None
 
     def verdict(self, sentence: str) -> Judged:
         """A sentence, judged."""
         vector = self.embedder.embed([sentence])[0]
-        support = check(sentence, self.pool, vector, question=self.question, unrelated=self.embedder.unrelated)
+        checker = self.checker.score if self.checker else None
+        support = check(sentence, self.pool, vector, question=self.question, unrelated=self.embedder.unrelated, checker=checker)
         if not support.claims:
             return Judged(sentence, "uncited", support.score)
         if support.score < SUPPORTED:

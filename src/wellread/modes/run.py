@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from wellread.cite import Evidence
 from wellread.errors import ContextOverflow
-from wellread.evidence import Found, lead
-from wellread.models.base import ChatModel, Embedder
+from wellread.evidence import Found, Located, lead
+from wellread.models.base import ChatModel, Embedder, Judges
 from wellread.modes.call import as_sent, generated
+from wellread.modes.cited import marker_of
 from wellread.modes.draft import Draft, Judge, Judged
 from wellread.options import Options
 from wellread.prompts import STOP, refusal
@@ -29,10 +29,11 @@ from wellread.types import (
     ModelRef,
     Sampling,
     Sentence,
+    ShortAnswer,
     Usage,
     one_line,
 )
-from wellread.words import cjk_share
+from wellread.words import cjk_share, content_words
 
 T = TypeVar("T")
 
@@ -61,7 +62,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One question on its way to an answer."""
+    """One question on its way to an answer: `located` are the words that a reader found for it, `confidence` is how likely it is that the
+    documents answer it."""
 
     question: str
     documents: Mapping[str, Document]
@@ -69,10 +71,13 @@ class Run:
     embedder: Embedder
     options: Options
     recorder: Recorder
+    judges: Judges = Judges()
+    located: Located | None = None
+    confidence: float | None = None
 
     def judge(self, pool: Sequence[Evidence]) -> Judge:
         """What sentences are held against, when they may cite `pool`."""
-        return Judge(self.question, self.embedder, pool)
+        return Judge(self.question, self.embedder, pool, self.judges.checker)
 
     # --- asking the model
 
@@ -165,9 +170,18 @@ class Run:
         statuses = [sentence.status for sentence in draft.sentences]
         if self.options.mode == "auto" and "unsupported" in statuses:
             return "the model wrote something that the documents do not support"
+        if self.options.mode == "auto" and finished and self._left_out(draft):
+            return "the model left out what seems to be the answer"
         if finished and "supported" not in statuses:
             return "nothing that the model wrote was supported"
         return None
+
+    def _left_out(self, draft: Draft) -> bool:
+        """Whether a draft does not say the words that a reader is sure of."""
+        if self.located is None or self.located.score < 0:
+            return False
+        answer = self.documents[self.located.document].text[self.located.start : self.located.end]
+        return not set(content_words(answer)) <= set(content_words(draft.text))
 
     def written(
         self, call: Call, found: Sequence[Found], ledger: Ledger, model: ChatModel, mode: str, notes: tuple[str, ...] = ()
@@ -187,7 +201,7 @@ class Run:
         for sentence, gap in zip(draft.sentences, draft.breaks, strict=True):
             text += (gap if text else "") + sentence.text
             evidence = sorted(sentence.evidence, key=lambda one: one.start)
-            markers = dict.fromkeys(_marker(one, self.documents, citations) for one in evidence)
+            markers = dict.fromkeys(marker_of(one, self.documents[one.document], citations) for one in evidence)
             start = len(text) - len(sentence.text)
             sentences.append(Sentence(sentence.text, start, len(text), sentence.status, round(sentence.support, 3), tuple(markers)))
         return Answer(
@@ -204,7 +218,20 @@ class Run:
             timings=self.recorder.timings(),
             trace_id=self.recorder.id,
             notes=notes,
+            confidence=self.confidence,
+            short=_short(self.located, citations.values()),
         )
+
+
+def _short(located: Located | None, citations: Iterable[Citation]) -> ShortAnswer | None:
+    """The located words, if it is likelier than not that they answer, and a citation holds them."""
+    if located is None or located.score < 0:
+        return None
+    for one in citations:
+        if one.document == located.document and one.start <= located.start and located.end <= one.end:
+            words = one.quote[located.start - one.start : located.end - one.start]
+            return ShortAnswer(words, one.marker, located.start, located.end)
+    return None
 
 
 def silently(generation: Generator[Delta, None, T]) -> T:
@@ -224,25 +251,3 @@ def total(*usages: Usage) -> Usage:
         sum(usage.completion_tokens for usage in usages),
         sum(usage.cached_tokens for usage in usages),
     )
-
-
-def _marker(one: Evidence, documents: Mapping[str, Document], citations: dict[tuple[str, int, int], Citation]) -> int:
-    """The number of the citation of a span, made when it is cited for the first time."""
-    key = (one.document, one.start, one.end)
-    if key not in citations:
-        document = documents[one.document]
-        page = bisect_right([page.start for page in document.pages], one.start) - 1
-        section = bisect_right([section.start for section in document.sections], one.start) - 1
-        citations[key] = Citation(
-            marker=len(citations) + 1,
-            document=document.id,
-            title=document.title,
-            source=document.source,
-            media_type=document.media_type,
-            page=document.pages[page] if page >= 0 else None,
-            section=document.sections[section].title if section >= 0 else None,
-            start=one.start,
-            end=one.end,
-            quote=document.text[one.start : one.end],
-        )
-    return citations[key].marker

@@ -52,16 +52,6 @@ def subject(library: Library, tasks: Sequence[Task], options: Options) -> Subjec
     )
 
 
-def confidence(library: Library, answer: Answer) -> float | None:
-    """How sure the library is that its documents answer (0..1), also where it refused; None where no trace was kept."""
-    try:
-        steps = library.trace(answer.trace_id)["steps"]
-    except UsageError:
-        return None
-    told = (step["data"].get("strength") for step in steps if step["kind"] == "select")
-    return next((float(strength) for strength in told if strength is not None), None)
-
-
 # --- asking
 
 
@@ -70,11 +60,12 @@ def _outcome(library: Library, ask: Ask, options: Options) -> Outcome:
     answer = library.ask(ask.prompt, options=options)
     return Outcome(
         "" if answer.refused else answer.text,
-        confidence=confidence(library, answer),
+        confidence=answer.confidence,
         refused=answer.refused,
         more={
             "sentences": [_sentence(answer, at) for at in range(len(answer.sentences))],
             "hits": [_hit(hit) for hit in hits],
+            "short_answer": answer.short.text if answer.short else None,
             "mode": answer.mode,
             "refusal_reason": answer.refusal_reason,
             "notes": list(answer.notes),

@@ -23,7 +23,7 @@ from wellread.scoreboard.gold import Gold, as_json
 from wellread.scoreboard.swap import swapped
 from wellread.scoreboard.written import written
 from wellread.split import split
-from wellread.types import Document, Hit, Progress, one_line
+from wellread.types import Document, Hit, Progress, one_line, silent
 from wellread.words import words
 
 COUNT, SHARE = 50, 0.2
@@ -62,7 +62,7 @@ def make(
     share: float = SHARE,
     seed: int = 0,
     model: ChatModel | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Made:
     """`count` questions, of which a `share` (0..1) has no answer in the library; fewer where the documents do not give so many.
 

@@ -10,10 +10,8 @@ out. 1,600 steps take 41 minutes of processor time.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wellread.config import load
-from wellread.models import minilm
-from wellread.models.adapter import read_adapter, write_adapter
-from wellread.models.catalog import find
-from wellread.models.files import ModelStore
+from wellread.models.adapter import read_adapter
 from wellread.train.claims import Row, rows_of
-from wellread.train.encoder import Texts, drawn, encode, train
-from wellread.train.pairs import held_out, read_questions, without_evaluation
+from wellread.train.encoder import Texts, drawn, encode
+from wellread.train.pairs import held_out, read_questions
 from wellread.train.reranker import Network
+from wellread.train.run import arguments, begin, learn, to_learn_from
 
 RANK = 32
 """That of the reader whose changes it may begin with."""
@@ -98,34 +93,20 @@ def _auroc(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
 def main() -> int:
     """Train, write `checker.npz`, and say how well it tells true claims from false ones in articles it has not seen."""
     import torch
-    from tokenizers import Tokenizer
 
-    asked = _arguments()
-    torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
+    parser = arguments("checker", data="grounded_qa", steps=1600, size=f"{_PAIRS} claims")
+    parser.add_argument("--reader", type=Path, help="reader.npz, whose changes to begin with (without it they begin at nothing)")
+    asked = parser.parse_args()
     start = None if asked.reader is None else read_adapter(asked.reader)
-    settings = load().settings
-    pulled = ModelStore(settings.models_folder).pull(find(minilm.NAME), offline=settings.offline)
-    tokenizer = Tokenizer.from_file(str(pulled.paths["tokenizer"]))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    tokenizer.encode_special_tokens = True  # a marker that stands in a text is text
-    network = Network(minilm.read(pulled.paths["model"]), rank=RANK, seed=asked.seed, start=start)
+    begun = begin(asked.out, MAX_TOKENS)
+    network = Network(begun.base, rank=RANK, seed=asked.seed, start=start)
     rows, held = _rows(asked.data, asked.seed)
-    began, seen = time.process_time(), []
-
-    def tell(at: int, loss: float) -> None:
-        seen.append(loss)
-        if (at + 1) % 50 == 0 or at + 1 == asked.steps:
-            write_adapter(network.learned(), asked.out / "checker.npz")
-            print(f"step {at + 1}: loss {np.mean(seen[-50:]):.3f}, {time.process_time() - began:.0f} s of CPU", flush=True)
-
-    losses = (loss_of(network.logits(batch.texts), batch) for batch in batches(rows, tokenizer, asked.steps, asked.seed))
-    train(network.trained(), losses, asked.steps, tell, rate=_RATE)
+    losses = (loss_of(network.logits(batch.texts), batch) for batch in batches(rows, begun.tokenizer, asked.steps, asked.seed))
+    learn(network, losses, asked.steps, asked.out / "checker.npz", rate=_RATE)
 
     def score(some: Sequence[Row]) -> NDArray[np.float32]:
         with torch.no_grad():
-            return np.asarray(network.logits(batch_of(some, tokenizer).texts).numpy(), np.float32)
+            return np.asarray(network.logits(batch_of(some, begun.tokenizer).texts).numpy(), np.float32)
 
     for each in judge(score, held):
         print(f"held out, made of {each.origin}s, {each.kind}: AUROC {each.auroc:.3f} ({each.count})")
@@ -134,22 +115,11 @@ def main() -> int:
 
 def _rows(data: Path, seed: int) -> tuple[list[Row], list[Row]]:
     """Those to learn from, and those of held-out articles."""
-    questions, dropped = without_evaluation([each for each in read_questions(data) if each.article], data)
-    print(f"{len(questions)} questions; dropped because an evaluation set has them: {dropped}")
+    questions = to_learn_from([each for each in read_questions(data) if each.article], data)
     sides = ([each for each in questions if held_out(each.article) == held] for held in (False, True))
     rows, held = (rows_of(side, random.Random(seed)) for side in sides)
     print(f"{len(rows)} claims to learn from, {sum(row.label for row in rows)} of them true; {len(held)} held out", flush=True)
     return rows, held
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m wellread.train.checker", description="Teach a checker.")
-    parser.add_argument("data", type=Path, help="folder with grounded_qa and the evaluation sets")
-    parser.add_argument("out", type=Path, help="folder for what is made")
-    parser.add_argument("--steps", type=int, default=1600, help=f"each looks at {_PAIRS} claims")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reader", type=Path, help="reader.npz, whose changes to begin with (without it they begin at nothing)")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def _of_sentence(paragraph: _Paragraph, chance: random.Random) -> list[Row]:
     at = chance.randrange(count) if count else 0
     if not count or len(paragraph.sentence(at)) not in _SENTENCE:
         return []
-    claim = _shortened(paragraph.sentence(at), chance)
+    claim = shortened(paragraph.sentence(at), chance)
     rows = _with_twin(claim, at, at, paragraph, chance)
     if count > 1 and chance.random() < _JOINED:
         other = chance.choice([each for each in range(count) if each != at])
@@ -175,7 +175,7 @@ def _with_twin(claim: str, first: int, last: int, paragraph: _Paragraph, chance:
     return rows
 
 
-def _shortened(sentence: str, chance: random.Random) -> str:
+def shortened(sentence: str, chance: random.Random) -> str:
     """The sentence, or it without what stands in brackets and a clause at its end, or without what stands before its first comma."""
     way = chance.random()
     if way < 0.35:
@@ -226,21 +226,27 @@ def corrupted(claim: str, near: str, far: Sequence[str], chance: random.Random) 
         "word": 1,
     }
     (kind,) = chance.choices(list(weights), list(weights.values()))
-    changed: str | None
-    if kind == "name":
-        changed = other_name(claim, chance.choice(names), [near] if chance.random() < _NEAR else far, chance)
-    elif kind == "role":
-        one, other = sorted(chance.sample(names, 2), key=re.Match.start)
-        changed = _swapped(claim, one, other)
-    elif kind == "number":
-        changed = other_number(claim, chance.choice(numbers), [near] if chance.random() < _FROM_PARAGRAPH else [], chance)
-    elif kind == "opposite":
-        changed = put(claim, *chance.choice(words))
-    elif kind == "negation" and verb is not None:
-        changed = _negated(claim, verb.end())
-    else:
-        changed = _other_word(claim, far, chance)
+    changed = with_other(kind, claim, near, far, chance)
     return None if changed is None else (changed, kind)
+
+
+def with_other(kind: Change, claim: str, near: str, far: Sequence[str], chance: random.Random) -> str | None:
+    """The claim with one thing of this kind changed; None when it has none, or nothing to put in its place."""
+    names, numbers = list(NAME.finditer(claim)), list(NUMBER.finditer(claim))
+    words = having_opposites(claim, _OPPOSITES)
+    verb = _AUXILIARY.search(claim)
+    if kind == "name" and names:
+        return other_name(claim, chance.choice(names), [near] if chance.random() < _NEAR else far, chance)
+    if kind == "role" and len(names) > 1:
+        one, other = sorted(chance.sample(names, 2), key=re.Match.start)
+        return _swapped(claim, one, other)
+    if kind == "number" and numbers:
+        return other_number(claim, chance.choice(numbers), [near] if chance.random() < _FROM_PARAGRAPH else [], chance)
+    if kind == "opposite" and words:
+        return put(claim, *chance.choice(words))
+    if kind == "negation" and verb is not None:
+        return _negated(claim, verb.end())
+    return _other_word(claim, far, chance) if kind == "word" else None
 
 
 def _swapped(claim: str, one: re.Match[str], other: re.Match[str]) -> str | None:

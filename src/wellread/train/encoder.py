@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wellread.errors import ModelError
 from wellread.models import bert
 from wellread.models.adapter import MATRICES, Adapter, Change
+from wellread.models.graph import open_session
 
 _Item = TypeVar("_Item")
 
@@ -146,20 +147,13 @@ def drift(encoder: Encoder, base: bert.Bert, texts: Texts, folder: Path) -> floa
 
     path = folder / "float32.onnx"
     bert.save(base, path, precision="float32")
-    run = _session(path)
+    session = open_session(path)
     with torch.no_grad():
         ours = encoder.hidden(texts).numpy()
     pairs = zip(texts.starts[:-1], texts.starts[1:], strict=True)
-    return max(float(np.abs(run(texts.ids[None, start:end]) - ours[start:end]).max()) for start, end in pairs)
-
-
-def _session(path: Path) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda ids: np.asarray(session.run(None, {"input_ids": ids})[0][0])
+    return max(
+        float(np.abs(session.run(None, {"input_ids": texts.ids[None, start:end]})[0][0] - ours[start:end]).max()) for start, end in pairs
+    )
 
 
 def drawn(items: Sequence[_Item], size: int, steps: int, chance: random.Random) -> Iterator[list[_Item]]:

@@ -10,25 +10,20 @@ out. 5,000 steps take 85 minutes of processor time.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wellread.config import load
-from wellread.models import bert, minilm
-from wellread.models.adapter import Adapter, write_adapter
-from wellread.models.catalog import find
-from wellread.models.files import ModelStore
+from wellread.models import bert
+from wellread.models.adapter import Adapter
 from wellread.models.reader import MAX_TOKENS
-from wellread.train.encoder import Encoder, Texts, drawn, encode, train
-from wellread.train.pairs import Question, held_out, read_questions, spans_of, without_evaluation
+from wellread.train.encoder import Encoder, Texts, drawn, encode
+from wellread.train.pairs import Question, held_out, read_questions, spans_of
+from wellread.train.run import arguments, begin, learn, to_learn_from
 from wellread.train.twins import twin
 from wellread.words import content_words
 
@@ -185,41 +180,14 @@ def batches(cases: Sequence[Case], tokenizer: Any, steps: int, seed: int) -> Ite
 
 def main() -> int:
     """Train, and write `reader.npz`."""
-    import torch
-    from tokenizers import Tokenizer
-
-    asked = _arguments()
-    torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    settings = load().settings
-    pulled = ModelStore(settings.models_folder).pull(find(minilm.NAME), offline=settings.offline)
-    tokenizer = Tokenizer.from_file(str(pulled.paths["tokenizer"]))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    questions, dropped = without_evaluation([each for each in read_questions(asked.data) if each.article], asked.data)
-    print(f"{len(questions)} questions; dropped because an evaluation set has them: {dropped}")
+    asked = arguments("reader", data="grounded_qa", steps=5000, size=f"{_QUESTIONS} questions").parse_args()
+    begun = begin(asked.out, MAX_TOKENS)
+    questions = to_learn_from([each for each in read_questions(asked.data) if each.article], asked.data)
     cases = cases_of([each for each in questions if not held_out(each.article)], random.Random(asked.seed))
-    network = Network(minilm.read(pulled.paths["model"]), rank=RANK, seed=asked.seed)
-    began, seen = time.process_time(), []
-
-    def tell(at: int, loss: float) -> None:
-        seen.append(loss)
-        if (at + 1) % 50 == 0 or at + 1 == asked.steps:
-            write_adapter(network.learned(), asked.out / "reader.npz")
-            print(f"step {at + 1}: loss {np.mean(seen[-50:]):.3f}, {time.process_time() - began:.0f} s of CPU", flush=True)
-
-    losses = (loss_of(network.logits(batch.texts), batch) for batch in batches(cases, tokenizer, asked.steps, asked.seed))
-    train(network.trained(), losses, asked.steps, tell, rate=_RATE)
+    network = Network(begun.base, rank=RANK, seed=asked.seed)
+    losses = (loss_of(network.logits(batch.texts), batch) for batch in batches(cases, begun.tokenizer, asked.steps, asked.seed))
+    learn(network, losses, asked.steps, asked.out / "reader.npz", rate=_RATE)
     return 0
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m wellread.train.reader", description="Teach a reader.")
-    parser.add_argument("data", type=Path, help="folder with grounded_qa and the evaluation sets")
-    parser.add_argument("out", type=Path, help="folder for what is made")
-    parser.add_argument("--steps", type=int, default=5000, help=f"each looks at {_QUESTIONS} questions")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ which also sets the scale of the logits.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wellread.config import load
 from wellread.models import bert, minilm
-from wellread.models.adapter import Adapter, merged, read_adapter, write_adapter
-from wellread.models.catalog import find
+from wellread.models.adapter import Adapter, merged, read_adapter
 from wellread.models.embedder import OnnxEmbedder
-from wellread.models.files import ModelStore, Pulled
+from wellread.models.files import Pulled
 from wellread.models.reranker import OnnxReranker, head_of
-from wellread.train.encoder import Encoder, Texts, drift, encode, train
-from wellread.train.pairs import Group, Lesson, make_lesson, read_lesson, read_questions, without_evaluation, write_lesson
+from wellread.train.encoder import Encoder, Texts, drift, encode
+from wellread.train.pairs import Group, Lesson, make_lesson, read_lesson, read_questions, write_lesson
+from wellread.train.run import Begun, arguments, begin, learn, to_learn_from
 
 RANK = 16
 MAX_TOKENS = 176
@@ -180,38 +177,21 @@ def _rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> f
 
 def main() -> int:
     """Train, write `reranker.npz`, and say how good it is. Returns 0, or 1 when a gate does not hold."""
-    import torch
-    from tokenizers import Tokenizer
-
-    asked = _arguments()
-    torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    settings = load().settings
-    pulled = ModelStore(settings.models_folder).pull(find(minilm.NAME), offline=settings.offline)
-    base = minilm.read(pulled.paths["model"])
-    tokenizer = Tokenizer.from_file(str(pulled.paths["tokenizer"]))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    lesson = _lesson(asked.data, asked.out, pulled)
-    network = Network(base, rank=RANK, seed=asked.seed)
-    apart = drift(network.encoder, base, next(steps_of(lesson, tokenizer, 1, asked.seed)).texts, asked.out)
+    asked = arguments("reranker", data="grounded_qa, halueval_qa", steps=400, size=f"{_QUESTIONS} questions").parse_args()
+    begun = begin(asked.out, MAX_TOKENS)
+    lesson = _lesson(asked.data, asked.out, begun.pulled)
+    network = Network(begun.base, rank=RANK, seed=asked.seed)
+    apart = drift(network.encoder, begun.base, next(steps_of(lesson, begun.tokenizer, 1, asked.seed)).texts, asked.out)
     print(f"gate: the network differs from the graph by {apart:.1e}")
     if apart > 1e-3:
         return 1
-    began, seen = time.process_time(), []
-
-    def tell(at: int, loss: float) -> None:
-        seen.append(loss)
-        if (at + 1) % 50 == 0 or at + 1 == asked.steps:
-            write_adapter(network.learned(), asked.out / "reranker.npz")
-            print(f"step {at + 1}: loss {np.mean(seen[-50:]):.3f}, {time.process_time() - began:.0f} s of CPU", flush=True)
-
-    batches = steps_of(lesson, tokenizer, asked.steps, asked.seed)
-    train(network.trained(), (loss_of(network.logits(batch.texts), batch) for batch in batches), asked.steps, tell, rate=_RATE)
-    return _report(network, base, lesson, tokenizer, pulled, asked.out)
+    batches = steps_of(lesson, begun.tokenizer, asked.steps, asked.seed)
+    losses = (loss_of(network.logits(batch.texts), batch) for batch in batches)
+    learn(network, losses, asked.steps, asked.out / "reranker.npz", rate=_RATE)
+    return _report(network, begun, lesson, asked.out)
 
 
-def _report(network: Network, base: bert.Bert, lesson: Lesson, tokenizer: Any, pulled: Pulled, out: Path) -> int:
+def _report(network: Network, begun: Begun, lesson: Lesson, out: Path) -> int:
     """Compare the network with what was exported, on held-out questions."""
     import torch
 
@@ -219,11 +199,11 @@ def _report(network: Network, base: bert.Bert, lesson: Lesson, tokenizer: Any, p
 
     def trained(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.no_grad():
-            return np.asarray(network.logits(encode(tokenizer, [(question, text) for text in texts])).numpy())
+            return np.asarray(network.logits(encode(begun.tokenizer, [(question, text) for text in texts])).numpy())
 
     learned = read_adapter(out / "reranker.npz")
-    bert.save(merged(base, learned), out / "model.onnx")
-    exported = OnnxReranker(out / "model.onnx", pulled.paths["tokenizer"], name="new", max_tokens=MAX_TOKENS, head=head_of(learned))
+    bert.save(merged(begun.base, learned), out / "model.onnx")
+    exported = OnnxReranker(out / "model.onnx", begun.pulled.paths["tokenizer"], name="new", max_tokens=MAX_TOKENS, head=head_of(learned))
     ours, theirs = judge(trained, lesson, held), judge(exported.logits, lesson, held)
     agreement = _rank_correlation(ours.logits, theirs.logits)
     print(f"held out: MRR of the network {ours.alone:.3f}, exported {theirs.alone:.3f}; rank correlation {agreement:.4f}")
@@ -235,22 +215,12 @@ def _lesson(data: Path, out: Path, pulled: Pulled) -> Lesson:
     """Made once and kept in `out`."""
     path = out / "lesson.json"
     if not path.exists():
-        questions, dropped = without_evaluation(read_questions(data), data)
-        print(f"{len(questions)} questions; dropped because an evaluation set has them: {dropped}")
+        questions = to_learn_from(read_questions(data), data)
         graph = out / "embedder.onnx"
         minilm.convert(pulled.paths["model"], graph)
         embedder = OnnxEmbedder(graph, pulled.paths["tokenizer"], name=minilm.NAME, max_tokens=minilm.MAX_TOKENS)
         write_lesson(make_lesson(questions, embedder), path)
     return read_lesson(path)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m wellread.train.reranker", description="Teach a reranker.")
-    parser.add_argument("data", type=Path, help="folder with grounded_qa, halueval_qa and the evaluation sets")
-    parser.add_argument("out", type=Path, help="folder for what is made")
-    parser.add_argument("--steps", type=int, default=400, help=f"each looks at {_QUESTIONS} questions")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from wellread.types import Progress
+from wellread.types import Progress, silent
 from wellread.web.address import Address, parse_address, same_site
 from wellread.web.charset import marked
 from wellread.web.door import Door
@@ -50,7 +50,7 @@ def fetch_site(
     *,
     limits: WebLimits = DEFAULT_LIMITS,
     allow_private: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     network: Network = DEFAULT_NETWORK,
 ) -> Iterator[Fetched | Missed]:
     """Fetch the page at `root`, or the pages of the site that it lists if it is a site map (XML, gzipped, text, or a robots.txt).
@@ -64,7 +64,7 @@ def fetch_site(
 
 
 def _fetch(
-    root: Address, seen: Mapping[str, Seen], limits: WebLimits, allow_private: bool, progress: Progress | None, network: Network
+    root: Address, seen: Mapping[str, Seen], limits: WebLimits, allow_private: bool, progress: Progress, network: Network
 ) -> Iterator[Fetched | Missed]:
     with Door(network, limits.seconds, allow_private=allow_private) as door:
         visitor = Visitor(door, limits, network)
@@ -88,13 +88,12 @@ def _fetch(
 
 
 def _fetch_pages(
-    visitor: Visitor, root: Address, pages: list[Address], seen: Mapping[str, Seen], limits: WebLimits, progress: Progress | None
+    visitor: Visitor, root: Address, pages: list[Address], seen: Mapping[str, Seen], limits: WebLimits, progress: Progress
 ) -> Iterator[Fetched | Missed]:
     """Page after page, until too many in a row cannot be reached."""
     silent = 0
     for done, page in enumerate(pages):
-        if progress is not None:
-            progress("pages", done, len(pages))
+        progress("pages", done, len(pages))
         held = seen.get(str(page))
         try:
             visit = visitor.visit(page, _conditions(held), lambda address: same_site(root, address))

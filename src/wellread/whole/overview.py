@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from wellread.evidence import readable
 from wellread.index.store import Store
 from wellread.index.within import Within
-from wellread.models.base import Embedder, Writer
+from wellread.models.base import Embedder, Judges, Reranker, Writer
 from wellread.modes.run import Run, is_chinese
 from wellread.options import Options
 from wellread.trace import Recorder
@@ -21,6 +22,9 @@ from wellread.whole.passages import Passages, passages_of
 
 _ROUTED = ("auto", "tree_summarize", "extract")
 """The modes in which such questions are answered from whole documents; the others say themselves how an answer is made."""
+
+_TOLD_BY = 20
+"""How many passages tell the language of the documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,19 @@ def not_whole(question: str, options: Options) -> tuple[str, ...]:
 
 
 def overview(
-    question: str, whole: Whole, store: Store, embedder: Embedder, writer: Writer | None, options: Options, recorder: Recorder
+    question: str,
+    whole: Whole,
+    store: Store,
+    embedder: Embedder,
+    writer: Writer | None,
+    options: Options,
+    recorder: Recorder,
+    checker: Callable[[], Reranker | None] = lambda: None,
 ) -> Answer | None:
     """The answer from whole documents, or None when they say nothing of what is asked and a search may do better.
 
     The model reads every passage, part by part (map-reduce), in at most `options.max_calls` calls. Where there is none, or a small one
-    in mode "auto", nothing but the documents' own sentences is used.
+    in mode "auto", nothing but the documents' own sentences is used. `checker` is asked for where a model writes English.
     """
     with recorder.step("read") as data:
         texts = [passages_of(one.id, store, whole.within) for one in whole.meant.documents]
@@ -63,8 +74,10 @@ def overview(
             "passages": [chunk.id for text in texts for chunk in text.chunks],
         }
     hits = [Hit(chunk, text.document.title, text.document.source, None, None, 0.0, {}) for text in texts for chunk in text.chunks]
-    run = Run(question, {text.document.id: text.document for text in texts}, hits, embedder, options, recorder)
     reader = writer if writer is not None and _may_read(writer, question, options) else None
+    english = reader is not None and readable(question, [hit.chunk.text for hit in hits[:_TOLD_BY]])
+    judges = Judges(checker=checker()) if english else Judges()
+    run = Run(question, {text.document.id: text.document for text in texts}, hits, embedder, options, recorder, judges)
     made = Made(is_chinese(question))
     if whole.kind in ("summarize", "compare"):
         parts(run, whole.meant, texts, reader, made)

@@ -42,8 +42,7 @@ class Passages:
 
 def passages_of(document: str, store: Store, within: Within | None = None) -> Passages:
     """Everything that is kept of a document, or what of it a filter lets through. Raises `LibraryError` when it is not here."""
-    before_all = Chunk(0, document, -1, -1, None, None, "text", "")
-    chunks = store.neighbours(before_all, after=2**31)
+    chunks = store.chunks_of(document)
     if within is not None:
         held = within.holds(np.array([chunk.id for chunk in chunks], np.int64))
         chunks = [chunk for chunk, holds in zip(chunks, held, strict=True) if holds]

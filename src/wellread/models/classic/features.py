@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 
-from wellread.words import STOP_WORDS, stem, words
+from wellread.words import CJK, STOP_WORDS, stem, words
 
 _STOP_WORTH = 0.1
 """What a word such as "the" is worth beside one that tells something. Not 0, so that "To be or not to be" is not an empty text."""
 
 _SHORTEST, _LONGEST = 3, 5
 """Letters of the parts of words."""
-
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]")
 
 
 def stems(text: str) -> Iterator[tuple[str, float]]:
@@ -30,7 +27,7 @@ def subwords(text: str) -> Iterator[tuple[str, float]]:
     for word in words(text):
         worth = _STOP_WORTH if word in STOP_WORDS else 1.0
         yield word, worth
-        if _CJK.match(word):
+        if CJK.match(word):
             parts = list(word) if len(word) > 1 else []
         else:
             marked = f"<{word}>"
