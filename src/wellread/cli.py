@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wellread.arguments import SETTINGS, parse
+from wellread.arguments import SETTINGS, after_in, parse, sources_of
 from wellread.errors import DiskFull, ModelError, UsageError, WellreadError, suggest
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
 
     screen = Screen()
-    arguments.id = _after_in(arguments, arguments.id)
+    arguments.id = after_in(arguments, arguments.id)
     if arguments.replay and arguments.id is None:
         raise UsageError("there is no trace to replay.", hint="name one: `wellread trace` lists the latest")
     with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
@@ -312,18 +312,9 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    import dataclasses
+    from wellread.upkeep import settings_in_force
 
-    loaded = _loaded(arguments)
-    values = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(loaded.settings).items()}
-    if arguments.json:
-        _print_json(
-            {name: {"value": value, "origin": loaded.origin[name]} for name, value in values.items()} if arguments.origin else values
-        )
-    else:
-        for name, value in values.items():
-            print(f"{name} = {value!r}" + (f"  # {loaded.origin[name]}" if arguments.origin else ""))
-    return OK
+    return settings_in_force(_loaded(arguments), with_origin=arguments.origin, as_json=arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -360,10 +351,25 @@ def _bench(arguments: argparse.Namespace) -> int:
     return bench(arguments, _loaded(arguments).settings)
 
 
+def _models(arguments: argparse.Namespace) -> int:
+    from wellread.models_command import models
+    from wellread.terminal import Screen
+
+    return models(arguments, _loaded(arguments).settings, Screen())
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from wellread.server.command import serve
+    from wellread.terminal import Screen
+
+    with _parts(arguments, Screen()) as parts:
+        return serve(arguments, parts)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
     "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
-    "bench": _bench, "evaluate": _evaluate, "check": _check,
+    "bench": _bench, "evaluate": _evaluate, "check": _check, "models": _models, "serve": _serve,
 }  # fmt: skip
 
 
@@ -418,7 +424,7 @@ def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
 
 
 def _question(arguments: argparse.Namespace) -> str:
-    question = _after_in(arguments, arguments.question)
+    question = after_in(arguments, arguments.question)
     if question is None or not question.strip():
         raise UsageError(
             "there is no question." if question is None else "the question is empty.",
@@ -427,27 +433,17 @@ def _question(arguments: argparse.Namespace) -> str:
     return question
 
 
-def _after_in(arguments: argparse.Namespace, given: str | None) -> str | None:
-    """What was given, also where it was written after `--in PATH` and so was taken for one more path."""
-    paths = arguments.sources[-1] if arguments.sources else []
-    return paths.pop() if given is None and len(paths) > 1 and not Path(paths[-1]).exists() else given
-
-
-def _sources(arguments: argparse.Namespace) -> list[str]:
-    return [source for group in getattr(arguments, "sources", None) or [] for source in group]
-
-
 def _named(arguments: argparse.Namespace, parts: Parts) -> Library:
     """The library that the settings name, or that of the given files."""
     from wellread.library import cached, open
 
-    sources = _sources(arguments)
+    sources = sources_of(arguments)
     return cached(sources, parts=parts) if sources else open(parts.settings.library, parts=parts)
 
 
 def _existing(arguments: argparse.Namespace, parts: Parts) -> Library:
     """The library, if there is one: looking into a library that does not exist makes none."""
-    if not _sources(arguments):
+    if not sources_of(arguments):
         _check_place(arguments, parts)
     return _named(arguments, parts)
 
@@ -457,7 +453,7 @@ def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
     from wellread.library import check_root
     from wellread.places import folder_of
 
-    sources = _sources(arguments)
+    sources = sources_of(arguments)
     for source in sources:
         check_root(source)
     folder = folder_of(parts.settings.library)
@@ -469,7 +465,7 @@ def _check_place(arguments: argparse.Namespace, parts: Parts) -> None:
 def _opened(arguments: argparse.Namespace, parts: Parts, screen: Screen) -> tuple[Library, SyncReport | None]:
     """The library to ask, brought into step first when it is that of `--in`."""
     _check_place(arguments, parts)
-    sources = _sources(arguments)
+    sources = sources_of(arguments)
     library = _named(arguments, parts)
     if not sources:
         return library, None

@@ -13,6 +13,7 @@ from wellread.errors import UsageError, suggest
 from wellread.places import expanded
 
 _PREFIX = "WELLREAD_"
+_SECRETS = ("token",)  # what only who needs it looks up, so that it is shown nowhere
 _YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "text", type(Path()): "the path of a folder"}
 
@@ -36,6 +37,7 @@ class Settings:
     private_addresses: whether web pages may be fetched from this machine and the local network.
     max_file_mb, max_pages: the largest file that is read, and the most pages.
     max_read_seconds, max_read_memory_mb: processor time and memory that reading one file may take.
+    max_memory_mb: memory that a local chat model may take; 0 for what is free.
     max_unpacked_mb, max_unpacked_ratio: what an archive may unpack to, in all and per byte of its own.
     """
 
@@ -55,6 +57,7 @@ class Settings:
     max_pages: int = 2_000
     max_read_seconds: int = 60
     max_read_memory_mb: int = 2_048
+    max_memory_mb: int = 0
     max_unpacked_mb: int = 200
     max_unpacked_ratio: int = 100
     home: Path = field(default_factory=Path)
@@ -69,6 +72,15 @@ class Settings:
     def cached_libraries(self) -> Path:
         """Where the libraries of `ask --in` are kept."""
         return self._under("cache") / "libraries"
+
+    @property
+    def server_folder(self) -> Path:
+        """Where the server keeps what is its own."""
+        if self.home != Path():
+            return self.home / "server"
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("wellread")) / "server"
 
     def _under(self, kind: str) -> Path:
         if self.home != Path():
@@ -99,6 +111,8 @@ def load(environment: Mapping[str, str] | None = None, *, folder: Path | None = 
     for variable, text in environment.items():
         if variable.startswith(_PREFIX):
             key = variable.removeprefix(_PREFIX).lower()
+            if key in _SECRETS:
+                continue
             if key not in names:
                 raise UsageError(f"{variable} is not a setting of Wellread.", hint=_nearest(key))
             found[key] = (text, variable)

@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,14 @@ from typing import Literal
 
 import numpy as np
 
-from wellread.errors import DiskFull, LibraryError, LibraryLocked, ModelError, UsageError
+from wellread.errors import DiskFull, LibraryError, LibraryLocked, ModelError
 from wellread.index import check, keyword, vector
 from wellread.index.keyword import PASSAGE_BITS
 from wellread.index.locks import indexing, refused, writing
 from wellread.index.migrations import SCHEMA_VERSION
 from wellread.index.salvage import salvage
 from wellread.index.store import Store
-from wellread.models.catalog import canonical
+from wellread.models.catalog import known
 from wellread.models.files import ModelStore
 from wellread.types import Progress, silent
 
@@ -60,8 +60,8 @@ class Repaired:
     left: tuple[Finding, ...]
 
 
-def examine(folder: Path, models: ModelStore | None = None, needed: Sequence[str] = (), *, progress: Progress = silent) -> list[Finding]:
-    """Everything that is wrong with the library in `folder`, and with the files of its embedder and of the `needed` models.
+def examine(folder: Path, models: ModelStore | None = None, *, progress: Progress = silent) -> list[Finding]:
+    """Everything that is wrong with the library in `folder`, and with the files of all models.
 
     It may be in use: the database is seen as it stands at one moment. Raises `LibraryLocked` while another process writes the indexes
     for long.
@@ -80,18 +80,16 @@ def examine(folder: Path, models: ModelStore | None = None, needed: Sequence[str
             with _one_state(db):
                 found += [*_meta(db, path), *_rows(db, path), *_documents(db, progress)]
             found += _indexes(db, folder, progress)
-            wanted = [*needed, str(check.meta(db).get("embedder") or "")]
     except sqlite3.DatabaseError as error:
         return [_broken(path, str(error))]
     except LibraryError as error:
         return [Finding(error.message, "error")]
-    return [*found, *_left_behind(folder), *(_models(models, wanted, progress) if models is not None else ())]
+    return [*found, *_left_behind(folder), *(_models(models, progress) if models is not None else ())]
 
 
 def repair(
     folder: Path,
     models: ModelStore | None = None,
-    needed: Sequence[str] = (),
     *,
     wait_seconds: float = 10.0,
     progress: Progress = silent,
@@ -104,7 +102,7 @@ def repair(
     failed: dict[tuple[Remedy, str], str] = {}
     try:
         with writing(folder, wait_seconds=wait_seconds):
-            found = examine(folder, models, needed, progress=progress)
+            found = examine(folder, models, progress=progress)
             for _ in range(_ROUNDS):
                 todo = {(finding.remedy, finding.subject): finding for finding in found if finding.remedy}
                 for key, finding in todo.items():
@@ -117,7 +115,7 @@ def repair(
                             failed[key] = error.message if isinstance(error, LibraryError) else f"{error}."
                 if not todo.keys() - failed.keys():
                     break
-                found = examine(folder, models, needed, progress=progress)
+                found = examine(folder, models, progress=progress)
     except OSError as error:
         raise refused(folder, error) from error
     return Repaired(tuple(done), tuple(_tried_in_vain(finding, failed) for finding in found))
@@ -341,22 +339,22 @@ def _left_behind(folder: Path) -> Iterator[Finding]:
             yield Finding(f"{path} was left behind by a process that was stopped.", "warning", "it is deleted", "discard", str(path))
 
 
-def _models(models: ModelStore, needed: Sequence[str], progress: Progress) -> Iterator[Finding]:
+def _models(models: ModelStore, progress: Progress) -> Iterator[Finding]:
     """Damaged files of models. One that is not here at all is no fault: it is fetched when it is needed."""
     try:
-        names = {canonical(name) for name in needed if name and "/" not in name}
-        here = [pulled for pulled in models.list() if pulled.name in names]
-    except (ModelError, UsageError) as error:
+        here = models.list()
+    except ModelError as error:
         yield Finding(error.message, "error")
         return
-    for done, file in enumerate(files := [(pulled, file) for pulled in here for file in pulled.files]):
-        pulled, stored = file
+    files = {file.path: (pulled, file) for pulled in here for file in pulled.files}
+    for done, (pulled, stored) in enumerate(files.values()):
         progress(f"checking {stored.filename}", done, len(files))
         if stored.path.is_file() and _digest(stored.path) != stored.sha256:
+            again = "fetched again when it is needed" if known(pulled.name) is not None else "has to be pulled or created again"
             yield Finding(
                 f"{stored.path}, the {stored.role} of {pulled.name}, is damaged: the digest is another.",
                 "error",
-                "it is deleted, and fetched again when it is needed",
+                f"it is deleted, and {again}",
                 "discard",
                 str(stored.path),
             )

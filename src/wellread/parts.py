@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
+import threading
 from importlib import resources
 from pathlib import Path
 
@@ -28,8 +30,8 @@ _SMALL_MODEL_EVIDENCE = 160
 class Parts:
     """Embedders and the chat model, loaded when first asked for and shared by the libraries that are given this.
 
-    `embedder`, `chat` and `judges` take the place of what the settings name: a test's fakes, or models of one's own. `close` ends what was
-    loaded.
+    `embedder`, `chat`, `judges` and `reranker` take the place of what the settings name: a test's fakes, or models of one's own. `close`
+    ends what was loaded. Several threads may use one.
     """
 
     def __init__(
@@ -40,16 +42,19 @@ class Parts:
         embedder: Embedder | None = None,
         chat: ChatModel | None = None,
         judges: Judges = Judges(),
+        reranker: Reranker | None = None,
     ) -> None:
         self.settings = settings
         self._progress = progress
         self._store = ModelStore(settings.models_folder)
         self._given = embedder
         self._embedders: dict[str, Embedder] = {}
-        self._reranker: Reranker | None = None
+        self._reranker = reranker
         self._reader = judges.reader
         self._checker = judges.checker
+        self._loading = threading.RLock()
         self._writer = None if chat is None else Writer(chat)
+        self._shares: Parts | None = None
 
     def __enter__(self) -> Parts:
         return self
@@ -62,6 +67,12 @@ class Parts:
         if self._writer is not None:
             self._writer.model.close()
             self._writer = None
+
+    def with_writer(self, writer: Writer | None) -> Parts:
+        """These parts with another chat model, or none. Embedders are shared; to `close` the chat model is up to whoever gave it."""
+        other = copy.copy(self)
+        other._shares, other._writer = self, writer
+        return other
 
     def embedder_for(self, *, chinese: bool) -> str:
         """The name of the embedder that a new library gets."""
@@ -80,36 +91,72 @@ class Parts:
                     hint="open it with the embedder that made it, or embed everything anew with `wellread reindex`",
                 )
             return self._given
-        if name not in self._embedders:
-            self._embedders[name] = open_classic(name) if classic_name(name) else self._load_embedder(_entry(name))
-        return self._embedders[name]
+        with self._loading:
+            if name not in self._embedders:
+                self._embedders[name] = open_classic(name) if classic_name(name) else self._load_embedder(_entry(name))
+            return self._embedders[name]
 
     def writer(self) -> Writer | None:
         """The chat model, loading in the background from now on, or None when the settings say "none"."""
-        if self._writer is None and self.settings.model != "none":
-            self._writer = self._load_chat(self.settings.model)
-        return self._writer
+        with self._loading:
+            if self._writer is None and self._shares is None and self.settings.model != "none":
+                self._writer = self.load_chat(self.settings.model)
+            return self._writer
 
     def reranker(self, recipe: Recipe) -> Reranker | None:
         """What reads the best hits again, or None where none is wanted."""
-        if not recipe.rerank or self.settings.reranker == "none":
+        if not recipe.rerank:
             return None
-        if self._reranker is None:
-            self._reranker = self._load_reranker()
-        return self._reranker
+        if self._shares is not None:
+            return self._shares.reranker(recipe)
+        with self._loading:
+            if self._reranker is None and self.settings.reranker != "none":
+                self._reranker = self._load_reranker()
+            return self._reranker
 
     def reader(self) -> Reader | None:
         """What looks for the words that answer, in English; None where the weights that it changes, those of the English embedder, are not
         to be had, and where an embedder was given."""
-        if self._reader is None and self._given is None:
-            self._reader = self._load_reader()
-        return self._reader
+        if self._shares is not None:
+            return self._shares.reader()
+        with self._loading:
+            if self._reader is None and self._given is None:
+                self._reader = self._load_reader()
+            return self._reader
 
     def checker(self) -> Reranker | None:
         """What tells how likely an English text supports a claim (its `score`); None where `reader` is."""
-        if self._checker is None and self._given is None:
-            self._checker = self._load_checker()
-        return self._checker
+        if self._shares is not None:
+            return self._shares.checker()
+        with self._loading:
+            if self._checker is None and self._given is None:
+                self._checker = self._load_checker()
+            return self._checker
+
+    def load_chat(self, model: str) -> Writer:
+        """A chat model by what `--model` takes, loading in the background from now on. It is the caller's to close."""
+        from wellread.models.openai import OpenAIChat
+        from wellread.models.opening import open_named
+
+        settings = self.settings
+        if model.startswith("openai:"):
+            if not settings.base_url:
+                raise UsageError(f"{model} needs the address of its server.", hint="give --base-url, such as http://127.0.0.1:8000/v1")
+            return Writer(OpenAIChat(model.removeprefix("openai:"), settings.base_url, os.environ.get("OPENAI_API_KEY")))
+        opened = open_named(
+            self._store,
+            model,
+            engine=settings.engine,
+            threads=settings.threads or None,
+            context_window=settings.context_window or None,
+            memory=settings.max_memory_mb * 1_000_000 or None,
+            progress=self._progress,
+            offline=settings.offline,
+        )
+        opened.chat.start()
+        if opened.size < _SMALL_MODEL_BYTES:
+            return Writer(opened.chat, opened.languages, evidence_tokens=_SMALL_MODEL_EVIDENCE)
+        return Writer(opened.chat, opened.languages)
 
     # --- inside
 
@@ -197,47 +244,6 @@ class Parts:
             passage_prefix=e5.PASSAGE_PREFIX,
             workers=threads,
         )
-
-    def _load_chat(self, model: str) -> Writer:
-        from wellread.models.engines import open_chat
-        from wellread.models.openai import OpenAIChat
-
-        settings = self.settings
-        if model.startswith("openai:"):
-            if not settings.base_url:
-                raise UsageError(f"{model} needs the address of its server.", hint="give --base-url, such as http://127.0.0.1:8000/v1")
-            return Writer(OpenAIChat(model.removeprefix("openai:"), settings.base_url, os.environ.get("OPENAI_API_KEY")))
-        if model.endswith(".gguf"):
-            path = expanded(model)
-            if not path.is_file():
-                raise UsageError(f"there is no model file {path}.", hint="check the path")
-            name, languages = path.stem, None
-            stat = path.stat()
-            digest = None
-            derived = (
-                settings.models_folder
-                / "derived"
-                / hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
-            )
-        else:
-            entry = find(model)
-            if entry.kind != "chat":
-                raise UsageError(f"{entry.name} is an embedder, not a chat model.", hint="the default chat model is smollm2:135m")
-            pulled = self._pulled(entry)
-            path, name, digest, languages = pulled.paths["model"], entry.name, pulled.digest, entry.languages
-            derived = self._store.derived(pulled, "chat")
-        chat = open_chat(
-            path,
-            name=name,
-            digest=digest,
-            derived=derived,
-            engine=settings.engine,
-            threads=settings.threads or None,
-            context_window=settings.context_window or None,
-        )
-        chat.start()
-        small = path.stat().st_size < _SMALL_MODEL_BYTES
-        return Writer(chat, languages, evidence_tokens=_SMALL_MODEL_EVIDENCE) if small else Writer(chat, languages)
 
     def _threads(self) -> int:
         return self.settings.threads or max(1, (os.cpu_count() or 2) // 2)

@@ -3,7 +3,9 @@ is read once for many questions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from wellread.types import Message
 
@@ -220,3 +222,24 @@ def _prompt(shown: _Shown, asked: str) -> list[Message]:
 def refusal(question_is_chinese: bool) -> str:
     """What is said instead of an answer that nothing supports."""
     return "这些文档没有回答这个问题。" if question_is_chinese else "The documents do not answer this."
+
+
+TOOL_CALL = ("<tool_call>", "</tool_call>")
+"""What a call of a function stands between."""
+
+_CALLING = (
+    "For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n"
+    '<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
+)
+
+
+def functions_prompt(functions: Sequence[Mapping[str, Any]], *, must: bool) -> str:
+    """What a system message says of the functions that a model may call, or must.
+
+    In the words of the Hermes models, which others were trained on too: https://github.com/NousResearch/Hermes-Function-Calling. A call
+    that must be is made by a schema, so there the words only say what is wanted.
+    """
+    rows = "\n".join(json.dumps(function, ensure_ascii=False) for function in functions)
+    how = "Call a function now. Write only JSON." if must else _CALLING
+    may = "You must call one of these functions" if must else "You may call one or more functions"
+    return f"# Tools\n\n{may} to assist with the user query.\n<tools>\n{rows}\n</tools>\n\n{how}"

@@ -155,7 +155,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a streamed generation. The last one carries `finish` ("stop" or "length") and `usage`."""
+    """A piece of a streamed generation. The last one carries `finish` ("stop" or "length") and `usage`; one without anything says that
+    work goes on."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()

@@ -1,4 +1,4 @@
-"""The commands that look after a library: doctor, backup, restore, vacuum. Each takes a folder and returns an exit code."""
+"""The commands that look after a library (doctor, backup, restore, vacuum) and show the settings. Each returns an exit code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from wellread.config import Loaded
 from wellread.doctor import Finding, examine, repair
 from wellread.index.backup import backup, restore
 from wellread.index.vacuum import vacuum
@@ -21,16 +22,15 @@ def doctor(folder: Path, parts: Parts, screen: Screen, *, mend: bool, as_json: b
     """Look for everything that can be wrong with a library, and with `mend` put right what can be."""
     settings = parts.settings
     models = ModelStore(settings.models_folder)
-    needed = [] if settings.model == "none" or settings.model.endswith(".gguf") or ":" in settings.model[:7] else [settings.model]
     done: tuple[str, ...] = ()
     if mend:
-        repaired = repair(folder, models, needed, progress=screen.progress)
+        repaired = repair(folder, models, progress=screen.progress)
         done, findings = repaired.done, list(repaired.left)
         if any("sync" in sentence for sentence in done):  # documents that were taken out are read again
             with Library(folder, parts) as library:
                 screen.report(library.sync(progress=screen.progress))
     else:
-        findings = examine(folder, models, needed, progress=screen.progress)
+        findings = examine(folder, models, progress=screen.progress)
     if as_json:
         print(json.dumps({"done": done, "findings": [_told(finding) for finding in findings]}, indent=2))
     else:
@@ -63,6 +63,18 @@ def shrink(folder: Path, screen: Screen, *, as_json: bool) -> int:
     else:
         deleted = f"; deleted {', '.join(done.deleted)}" if done.deleted else ""
         print(f"{done.freed / 1e6:.1f} MB freed{deleted}")
+    return OK
+
+
+def settings_in_force(loaded: Loaded, *, with_origin: bool, as_json: bool) -> int:
+    """Print every setting, and where its value comes from."""
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(loaded.settings).items()}
+    if as_json:
+        origins = {name: {"value": value, "origin": loaded.origin[name]} for name, value in values.items()}
+        print(json.dumps(origins if with_origin else values, indent=2))
+    else:
+        for name, value in values.items():
+            print(f"{name} = {value!r}" + (f"  # {loaded.origin[name]}" if with_origin else ""))
     return OK
 
 

@@ -194,7 +194,7 @@ class TestBothEngines:
         assert last.usage is not None
         assert last.usage.prompt_tokens == chat.count_tokens(question)
         assert last.usage.completion_tokens == 5
-        assert all(delta.text and delta.finish is None for delta in deltas)
+        assert all(delta.finish is None for delta in deltas)
 
     def test_an_end_of_turn_is_a_stop(self, chat: LocalChat) -> None:
         *_, last = chat.stream([Message("user", "What is the capital of France? One word.")], sampling=Sampling(max_tokens=200))

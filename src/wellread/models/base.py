@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from wellread.types import Delta, Message, ModelRef, Sampling
 
@@ -37,6 +37,30 @@ class ChatModel(Protocol):
 
     def close(self) -> None:
         """Release the model; it may not be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """A chat model that can also go on from any text. Control tokens in that text steer it, as whoever writes it wants."""
+
+    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """Go on from `prompt`. See `ChatModel.stream` for how it ends and what it raises."""
+        ...
+
+    def count_text(self, prompt: str) -> int:
+        """How many tokens a text takes."""
+        ...
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """An embedder that reads no more than `max_tokens` of a text, the markers at both ends included."""
+
+    max_tokens: int
+
+    def count_tokens(self, text: str, *, query: bool = False) -> int:
+        """How many tokens a text has, the markers included, however many of them are read."""
         ...
 
 

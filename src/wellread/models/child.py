@@ -120,7 +120,8 @@ def load(settings: Mapping[str, Any]) -> Engine:
     if engine == "llamacpp":
         from wellread.models.llamacpp import LlamaEngine
 
-        return LlamaEngine(Path(settings["path"]), Path(settings["private"]), threads, window)
+        adapters = [Path(each) for each in settings["adapters"]]
+        return LlamaEngine(Path(settings["path"]), Path(settings["private"]), threads, window, adapters)
     if engine == "echo":
         from wellread.models.fake import EchoEngine
 

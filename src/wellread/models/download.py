@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from wellread.errors import DiskFull
+from wellread.web.public import is_public
 
 if TYPE_CHECKING:
     import httpx
@@ -96,9 +98,32 @@ def connect(network: Network) -> Iterator[httpx.Client]:
         raise SourceFailed(f"the certificates in {network.cert} cannot be read", refused=True) from error
     loose = {f"all://{host}": httpx.HTTPTransport(verify=False, proxy=network.proxy) for host in network.trusted_hosts}
     with httpx.Client(
-        verify=context, proxy=network.proxy, mounts=loose, timeout=network.timeout, follow_redirects=True, max_redirects=10
+        verify=context,
+        proxy=network.proxy,
+        mounts=loose,
+        timeout=network.timeout,
+        follow_redirects=True,
+        max_redirects=10,
+        event_hooks={"response": [_stay_outside]},
     ) as client:
         yield client
+
+
+def _stay_outside(response: httpx.Response) -> None:
+    """Refuse to be led from a public server to this machine or its network: a model's source has no business there (CVE-2026-5530)."""
+    if response.has_redirect_location and response.next_request is not None:
+        here, there = response.url.host, response.next_request.url.host
+        if here != there and _is_outside(here) and not _is_outside(there):
+            raise SourceFailed(f"{shown(str(response.url))} leads to {there}, which is inside your own network")
+
+
+def _is_outside(host: str) -> bool:
+    """Whether a host is on the internet, as far as can be told: a name that cannot be looked up here is for a proxy to find."""
+    try:
+        found = {str(row[4][0]) for row in socket.getaddrinfo(host, None)}
+    except OSError:
+        return True
+    return all(is_public(ip) for ip in found)
 
 
 def shown(url: str) -> str:

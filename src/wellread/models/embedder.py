@@ -47,6 +47,7 @@ class OnnxEmbedder:
         self.name = name
         self.revision = revision
         self.unrelated = unrelated
+        self.max_tokens = max_tokens
         self._center = center
         self._prefix = {True: query_prefix, False: passage_prefix}
         self._workers = workers
@@ -60,6 +61,10 @@ class OnnxEmbedder:
     def truncated(self) -> int:
         """How many texts, since loading, were cut because they were too long: only their first `max_tokens` tokens were read."""
         return self._graph.truncated
+
+    def count_tokens(self, text: str, *, query: bool = False) -> int:
+        """How many tokens a text has with its prefix and markers; what goes beyond `max_tokens` is not read."""
+        return self._graph.count(self._prefix[query] + text)
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]:
         """Vectors of shape [len(texts), dimensions], float32, each of length 1, in the order of `texts`.

@@ -14,7 +14,10 @@ from typing import Any
 
 from wellread.errors import ModelError, ModelMissing, UsageError, suggest
 from wellread.models.gguf import Gguf, read_gguf, readable
+from wellread.models.manner import PLAIN, Manner
+from wellread.models.memory import Need, at_hand, gigabytes, needed, too_big
 from wellread.models.schema import check_schema
+from wellread.models.soundness import check_adapter, check_sound
 from wellread.models.template import chat_template
 from wellread.models.worker import EngineFailed, EngineProcess
 from wellread.types import Delta, Message, ModelRef, Sampling
@@ -31,17 +34,27 @@ class LocalChat:
     """A model file answered by an engine in a process of its own. Make one with `open_chat`.
 
     `notes` are sentences for people about how it came to run as it does; complete once something was asked. `engine` is the one in
-    use. Safe to use from several threads; requests are served one after another.
+    use. `manner` holds from the next request on, but for its template, context and threads: those are what it was opened with. Safe to
+    use from several threads; requests are served one after another.
     """
 
     def __init__(
-        self, gguf: Gguf, *, name: str, digest: str | None, window: int, plans: Sequence[Mapping[str, Any]], notes: Sequence[str]
+        self,
+        gguf: Gguf,
+        *,
+        name: str,
+        digest: str | None,
+        window: int,
+        plans: Sequence[Mapping[str, Any]],
+        notes: Sequence[str],
+        manner: Manner = PLAIN,
     ) -> None:
         self.name = name
         self.context_window = window
         self.notes = tuple(notes)
         self._digest = digest
-        self._template = chat_template(gguf)
+        self.manner = manner
+        self._template = chat_template(gguf, manner.template)
         self._plans = list(plans)
         self._process = EngineProcess(self._plans[0])
         self._settled = False
@@ -60,19 +73,30 @@ class LocalChat:
         self, messages: Sequence[Message], *, schema: Mapping[str, Any] | None = None, sampling: Sampling = Sampling()
     ) -> Iterator[Delta]:
         """Generate the next message. `schema` makes the engine write JSON that fits it. See `ChatModel.stream` for errors."""
+        sampling = self.manner.sampled(sampling)
         if sampling.max_tokens < 1:
             raise UsageError(f"an answer of {sampling.max_tokens} tokens cannot be generated.", hint="max_tokens begins at 1")
         grammar = None if schema is None else check_schema(schema)
-        prompt = self._template.render(messages)
+        prompt = self.prompt(messages)
         yield from self._settle().generate(prompt, sampling=sampling, schema=grammar)
+
+    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """Go on from any text, in which control tokens count as such. See `ChatModel.stream` for errors."""
+        if sampling.max_tokens < 1:
+            raise UsageError(f"a text of {sampling.max_tokens} tokens cannot be generated.", hint="max_tokens begins at 1")
+        yield from self._settle().generate(prompt, sampling=sampling)
+
+    def count_text(self, prompt: str) -> int:
+        """The number of tokens of any text, in which control tokens count as such."""
+        return self._settle().count(prompt)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text the model reads for these messages; the same for every engine."""
-        return self._template.render(messages)
+        return self._template.render(self.manner.shaped(messages))
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """The number of tokens of the rendered prompt."""
-        return self._settle().count(self._template.render(messages))
+        return self._settle().count(self.prompt(messages))
 
     def ref(self) -> ModelRef:
         """Name and digest of the weights."""
@@ -109,13 +133,17 @@ def open_chat(
     threads: int | None = None,
     context_window: int | None = None,
     precision: str | None = None,
+    manner: Manner = PLAIN,
+    adapters: Sequence[Path] = (),
+    memory: int | None = None,
 ) -> LocalChat:
     """A chat model from a GGUF file; nothing is loaded before `start()` or the first request.
 
     `derived` is a folder for files made from the model (several hundred MB, safe to delete). `context_window` is in tokens, by
     default 4096 or what the model was trained for if that is less. `precision` is for the OpenVINO engine: None for what suits the
-    processor, or "f32". Raises `UsageError` for an unknown engine or a window the model cannot fill, `ModelError` for an unsound
-    file.
+    processor, or "f32". `manner` is how it is to speak, `adapters` are LoRA files to put on it. `memory` is how many bytes it may take, by
+    default what is free. Raises `UsageError` for an unknown engine or a window the model cannot fill, `ModelError` for an unsound file, or
+    one that takes more memory than there is.
     """
     if engine not in ENGINES:
         raise UsageError(f'there is no engine "{engine}".', hint=suggest(engine, ENGINES) or "one of " + ", ".join(ENGINES))
@@ -124,21 +152,45 @@ def open_chat(
     if not path.is_file():
         raise ModelMissing(f"there is no model file at {path}.", hint="wellread models list shows those that are here")
     gguf = read_gguf(path)
-    window = _window(gguf, context_window)
-    common = {
-        "path": str(path.resolve()),
-        "threads": default_threads() if threads is None else max(1, threads),
-        "context_window": window,
-    }
-    plans = []
-    names, notes = _choose(gguf, engine)
+    check_sound(gguf)
+    for adapter in adapters:
+        check_adapter(read_gguf(adapter), gguf)
+    wanted = context_window or manner.parameter("num_ctx")
+    window = _window(gguf, wanted if isinstance(wanted, int) else context_window)
+    own_threads = manner.parameter("num_thread")
+    if threads is None:
+        threads = own_threads if isinstance(own_threads, int) else default_threads()
+    common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window}
+    folder = derived.resolve() / _derived_name(path, digest)
+    names, notes = _choose(gguf, engine, adapted=bool(adapters))
+    free = at_hand() if memory is None else memory
+    if free is not None:
+        names, left_out = _fitting(name, gguf, names, window, free, prepared=folder.is_dir())
+        notes += left_out
+    plans: list[dict[str, Any]] = []
     for chosen in names:
-        own: dict[str, Any] = {}
         if chosen == "openvino":
-            folder = derived.resolve() / _derived_name(path, digest)
-            own = {"derived": str(folder), "end_tokens": gguf.end_tokens(), "precision": precision}
+            own: dict[str, Any] = {"derived": str(folder), "end_tokens": gguf.end_tokens(), "precision": precision}
+        else:
+            own = {"adapters": [str(adapter.resolve()) for adapter in adapters]}
         plans.append({"engine": chosen, **common, **own})
-    return LocalChat(gguf, name=name, digest=digest, window=window, plans=plans, notes=notes)
+    return LocalChat(gguf, name=name, digest=digest, window=window, plans=plans, notes=notes, manner=manner)
+
+
+def _fitting(name: str, gguf: Gguf, engines: Sequence[str], window: int, free: int, *, prepared: bool) -> tuple[list[str], list[str]]:
+    """The engines with which the model fits into so many bytes, and notes on the others. Raises `ModelError` where there is none."""
+
+    def need(engine: str, tokens: int) -> Need:
+        return needed(gguf, engine, tokens, prepared=prepared)
+
+    fitting = [engine for engine in engines if need(engine, window).total <= free]
+    if not fitting:
+        raise too_big(name, gguf, window, free, lambda tokens: need(engines[-1], tokens))
+    return fitting, [
+        f"{engine} would take {gigabytes(need(engine, window).total)} and {gigabytes(free)} are free, so {fitting[0]} is used."
+        for engine in engines
+        if engine not in fitting
+    ]
 
 
 def default_threads() -> int:
@@ -151,8 +203,22 @@ def default_threads() -> int:
     return max(1, len(cores) - 1)
 
 
-def _choose(gguf: Gguf, engine: str) -> tuple[list[str], list[str]]:
+def engines_for(gguf: Gguf, engine: str = "auto", *, adapted: bool = False) -> list[str]:
+    """The engines that can run a model file, best first. Raises `ModelError` where the one that is wanted cannot."""
+    return _choose(gguf, engine, adapted=adapted)[0]
+
+
+def default_window(gguf: Gguf) -> int:
+    """The context a model gets when nobody asks for another."""
+    return _window(gguf, None)
+
+
+def _choose(gguf: Gguf, engine: str, *, adapted: bool = False) -> tuple[list[str], list[str]]:
     """Engines to try, in order, and notes for the person."""
+    if adapted and engine == "openvino":
+        raise ModelError("the OpenVINO engine takes no adapters.", hint="use --engine llamacpp")
+    if adapted:
+        return ["llamacpp"], []
     if engine == "llamacpp":
         return ["llamacpp"], []
     fits = readable(gguf) and gguf.architecture in _PROVEN

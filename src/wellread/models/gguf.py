@@ -11,6 +11,7 @@ import mmap
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ _SCALARS: dict[int, tuple[str, int]] = {
     11: ("<q", 8),
     12: ("<d", 8),
 }
-_STRING, _ARRAY = 8, 9
+_BOOL, _STRING, _ARRAY = 7, 8, 9
 _DEEPEST_ARRAY = 4
+_LONGEST_KEY = 65_535  # bytes, says the specification
+_LONGEST_TEXT = 16 << 20
+_LONGEST_NAME = 63  # bytes of a tensor's name: ggml keeps 64 with the end mark
+# The largest vocabularies have 300,000 tokens and as many merges. Without bounds a sparse file of some gigabytes could claim any number.
+_MOST_VALUES = 1 << 22
+_MOST_ARRAYS = 1 << 12
 
 # id -> name, elements in a block, bytes of a block
 _TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
@@ -64,6 +71,8 @@ _TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     34: ("TQ1_0", 256, 54),
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
+    40: ("NVFP4", 64, 36),
+    41: ("Q1_0", 128, 18),
 }
 PLAIN_TYPES = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
 """The tensor types that we can turn into numbers ourselves."""
@@ -74,10 +83,7 @@ _CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A row of the tensor table: `shape` has the outermost dimension first (as numpy), `offset` and `size` are bytes in the file.
-
-    A type this reader does not know is called "type 41" (its number) and has size 0.
-    """
+    """A row of the tensor table: `shape` has the outermost dimension first (as numpy), `offset` and `size` are bytes in the file."""
 
     name: str
     shape: tuple[int, ...]
@@ -143,6 +149,8 @@ class _Cursor:
         self.data = data
         self.path = path
         self.at = 0
+        self.values_left = _MOST_VALUES
+        self.arrays_left = _MOST_ARRAYS
 
     def gguf(self) -> Gguf:
         if self.take(4) != b"GGUF":
@@ -160,7 +168,7 @@ class _Cursor:
         values: dict[str, Any] = {}
         places: dict[str, int] = {}
         for _ in range(count):
-            key = self.string()
+            key = self.string(_LONGEST_KEY)
             if key in values:
                 raise self.broken(f'the key "{key}" is there twice')
             kind = self.scalar(4)
@@ -173,20 +181,28 @@ class _Cursor:
         rows = [self.tensor_row() for _ in range(count)]
         step = alignment(metadata, self.path)
         start, names = padded(self.at, step), set()
+        spans: list[tuple[int, int, str]] = []
         for name, shape, kind, offset in rows:
             if name in names:
                 raise self.broken(f'the tensor "{name}" is there twice')
             names.add(name)
-            label, block, size_of_block = _TENSOR_TYPES.get(kind, (f"type {kind}", 1, 0))
+            if kind not in _TENSOR_TYPES:
+                raise self.broken(f'"{name}" is of type {kind}, which is not known here')
+            label, block, size_of_block = _TENSOR_TYPES[kind]
             if shape[-1] % block:
                 raise self.broken(f'rows of {shape[-1]} numbers of "{name}" do not divide into blocks of {block}')
             size = element_count(shape) // block * size_of_block
             if offset % step or start + offset + size > len(self.data):
                 raise self.broken(f'the data of "{name}" lie outside the file')
+            spans.append((offset, offset + size, name))
             yield Tensor(name, shape, label, start + offset, size)
+        spans.sort()
+        for (_, end, one), (begin, _, other) in pairwise(spans):
+            if begin < end:
+                raise self.broken(f'the data of "{one}" and "{other}" overlap')
 
     def tensor_row(self) -> tuple[str, tuple[int, ...], int, int]:
-        name = self.string()
+        name = self.string(_LONGEST_NAME)
         rank = self.scalar(4)
         if not 1 <= rank <= 4:
             raise self.broken(f'"{name}" has {rank} dimensions')
@@ -203,6 +219,10 @@ class _Cursor:
         if depth >= _DEEPEST_ARRAY:
             raise self.broken("its arrays are nested too deeply")
         kind, count = self.scalar(4), self.scalar(10)
+        self.values_left -= count
+        self.arrays_left -= 1
+        if self.values_left < 0 or self.arrays_left < 0:
+            raise self.broken(f"it claims {count} values in an array, more than any model has")
         if kind == _STRING:
             return self.strings(count)
         if kind == _ARRAY:
@@ -212,16 +232,24 @@ class _Cursor:
             raise self.broken(f"metadata type {kind} is unknown")
         code, width = _SCALARS[kind]
         self.room_for(count, width, "numbers")
-        return list(struct.unpack(f"<{count}{code[1]}", self.take(count * width)))
+        piece = self.take(count * width)
+        if kind == _BOOL and piece.strip(b"\0\1"):
+            raise self.broken("a truth value is neither 0 nor 1")
+        return list(struct.unpack(f"<{count}{code[1]}", piece))
 
     def scalar(self, kind: int) -> Any:
         if kind not in _SCALARS:
             raise self.broken(f"metadata type {kind} is unknown")
         code, width = _SCALARS[kind]
-        return struct.unpack(code, self.take(width))[0]
+        piece = self.take(width)
+        if kind == _BOOL and piece[0] > 1:
+            raise self.broken("a truth value is neither 0 nor 1")
+        return struct.unpack(code, piece)[0]
 
-    def string(self) -> str:
+    def string(self, longest: int = _LONGEST_TEXT) -> str:
         (length,) = struct.unpack("<Q", self.take(8))
+        if length > longest:
+            raise self.broken(f"it claims a text of {length} bytes, more than the {longest} there may be")
         return self.take(length).decode("utf-8", "replace")
 
     def strings(self, count: int) -> list[str]:
@@ -234,8 +262,8 @@ class _Cursor:
                 raise self.broken("it ends too early")
             start = at + 8
             at = start + length_at(data, at)[0]
-            if at > end:
-                raise self.broken("it ends too early")
+            if at > end or at - start > _LONGEST_KEY:
+                raise self.broken("it ends too early" if at > end else f"it claims a token of {at - start} bytes")
             found.append(data[start:at].decode("utf-8", "replace"))
         self.at = at
         return found

@@ -60,6 +60,12 @@ class TextGraph:
         """What the graph makes of a text: its first output, without the axis of the batch. Raises `ModelError`."""
         return self._run(self._tokenizer.encode(text))
 
+    def count(self, text: str) -> int:
+        """How many tokens a text has, the markers included, also of one that is too long to be read whole."""
+        encoding = self._tokenizer.encode(text)
+        markers = sum(encoding.special_tokens_mask)
+        return int(len(encoding.ids) + sum(len(each.ids) - markers for each in encoding.overflowing))
+
     def read(self, one: str, other: str) -> Read:
         """Run two texts as one. Raises `ModelError`."""
         encoding = self._tokenizer.encode(one, other)

@@ -6,6 +6,7 @@ which Git LFS names the content); one without either is refused.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ class Published:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A repository at one commit: the paths of its files, and the licence its card names ("" for none)."""
+
+    commit: str
+    files: tuple[str, ...]
+    licence: str
+
+
 def read_settings(environ: Mapping[str, str]) -> Hub:
     """HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE, as Hugging Face's own tools read them."""
     return Hub(
@@ -66,6 +76,22 @@ def published(file: HubFile, hub: Hub) -> Published:
                 break
             url = onward  # the repository has another name now
     raise SourceFailed(f"{file.repo} publishes no sha256 for {file.path}, so it cannot be checked")
+
+
+def listing(repo: str, revision: str, hub: Hub) -> Listing:
+    """What a repository has at a revision. Raises `SourceFailed` when it is not there or cannot be reached."""
+    address(HubFile(repo, revision, "any"), hub)  # that these are names
+    with connect(hub.network) as client:
+        page = read_page(client, f"{hub.endpoint}/api/models/{repo}/revision/{revision}", _headers(hub))
+    try:
+        told = json.loads(page.body)
+        commit, files = str(told["sha"]), tuple(str(row["rfilename"]) for row in told["siblings"])
+        licence = (told.get("cardData") or {}).get("license")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceFailed(f"{hub.endpoint} does not answer as a hub does") from error
+    if not _REVISION.fullmatch(commit):
+        raise SourceFailed(f"{repo} names no commit")
+    return Listing(commit, files, licence if isinstance(licence, str) else "")
 
 
 def candidates(file: HubFile, size: int, folder: Path, hub: Hub, progress: Progress) -> Iterator[Path]:

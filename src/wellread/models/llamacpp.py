@@ -11,7 +11,7 @@ import http.client
 import json
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ _BATCH = 256  # prompt tokens between two chances to cancel
 
 
 class LlamaEngine:
-    """A GGUF loaded by llama.cpp; `private` is a folder only this user can enter."""
+    """A GGUF loaded by llama.cpp, with LoRA adapters on it; `private` is a folder only this user can enter."""
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, private: Path, threads: int, window: int) -> None:
+    def __init__(self, path: Path, private: Path, threads: int, window: int, adapters: Sequence[Path] = ()) -> None:
         import xllamacpp
 
         self._window = window
@@ -35,6 +35,7 @@ class LlamaEngine:
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.model_alias = path.stem
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0) for adapter in adapters]
         params.hostnames = [str(self._socket)]
         params.api_keys = [self._key]
         params.endpoint_slots = params.ui = params.endpoint_props = params.endpoint_metrics = False

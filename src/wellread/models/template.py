@@ -18,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wellread.errors import ModelError
 from wellread.models.gguf import Gguf
+from wellread.models.gotemplate import jinja_of
 from wellread.types import Message
 
 ZERO_WIDTH_SPACE = "\u200b"
@@ -49,12 +50,20 @@ class ChatTemplate:
             raise ModelError(f"the model's chat template does not accept this conversation: {error}.") from error
 
 
-def chat_template(gguf: Gguf) -> ChatTemplate:
-    """The template a model file carries. Raises `ModelError` when it has none, since guessing one gives bad answers quietly."""
+def chat_template(gguf: Gguf, written: str = "") -> ChatTemplate:
+    """The template a model file carries, or the one that was `written` for it (Jinja, or a Go template that is known).
+
+    Raises `ModelError` when there is none, since guessing one gives bad answers quietly, and `UsageError` for an unknown Go template.
+    """
+    control = gguf.control_tokens()
+    if written:
+        begins = gguf.metadata.get("tokenizer.ggml.add_bos_token", gguf.metadata.get("tokenizer.ggml.model") == "llama")
+        bos = _token(gguf, "bos") if begins else ""
+        return ChatTemplate(jinja_of(written), bos=bos, eos=_token(gguf, "eos"), control_tokens=control)
     source = gguf.metadata.get("tokenizer.chat_template")
     if not isinstance(source, str):
         raise ModelError(f"{gguf.path.name} has no chat template, so it cannot hold a conversation.", hint="use an instruct model")
-    return ChatTemplate(source, bos=_token(gguf, "bos"), eos=_token(gguf, "eos"), control_tokens=gguf.control_tokens())
+    return ChatTemplate(source, bos=_token(gguf, "bos"), eos=_token(gguf, "eos"), control_tokens=control)
 
 
 def neutralise(text: str, control_tokens: Iterable[str]) -> str:

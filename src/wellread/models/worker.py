@@ -80,7 +80,7 @@ class EngineProcess:
                 if "finish" in reply:
                     done = True
                     yield Delta(finish=reply["finish"], usage=Usage(*reply["usage"]))
-                elif reply.get("text"):
+                elif "text" in reply:  # an empty one is passed on too: it lets whoever reads stop while the prompt is still read
                     yield Delta(text=reply["text"])
         except ModelError:
             done = True

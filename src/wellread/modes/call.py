@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from wellread.models.base import ChatModel
+from wellread.models.watched import Watched
 from wellread.trace import Recorder
 from wellread.types import Delta, Message, ModelRef, Sampling
 
@@ -15,12 +16,13 @@ def as_sent(model: ChatModel, messages: Sequence[Message], why: str) -> dict[str
     """What a trace keeps of a prompt: the messages, what they were for and, for a local model, the very text that it reads."""
     from wellread.models.engines import LocalChat
 
+    local = model.model if isinstance(model, Watched) else model
     sent: dict[str, Any] = {
         "why": why,
         "messages": [{"role": message.role, "content": message.content} for message in messages],
         "tokens": model.count_tokens(messages),
     }
-    return sent | ({"text": model.prompt(messages)} if isinstance(model, LocalChat) else {})
+    return sent | ({"text": local.prompt(messages)} if isinstance(local, LocalChat) else {})
 
 
 def generated(

@@ -1,0 +1,1 @@
+"""What Wellread says over HTTP."""

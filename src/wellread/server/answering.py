@@ -1,0 +1,105 @@
+"""A turn answered by whatever its model's name stands for: a chat model, or a library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+from wellread.models.base import Writer
+from wellread.options import Options
+from wellread.server.asked import asked
+from wellread.server.body import Fields
+from wellread.server.cited import marked
+from wellread.server.converse import converse, last_question
+from wellread.server.errors import unsupported, wrong
+from wellread.server.exchange import Exchange
+from wellread.server.turn import Ended, Found, Piece, Said, Turn
+from wellread.types import Answer
+
+LIBRARY = "library:"
+"""What the names of libraries begin with; "library:NAME@MODEL" has MODEL write."""
+
+
+def answering(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
+    """The pieces of the answer to a turn. Raises `Refused` for a model that is not here, or cannot do what is asked."""
+    runtime = exchange.runtime
+    if turn.model.startswith(LIBRARY):
+        pieces = _from_library(exchange, turn, stop)
+    elif turn.own:
+        raise wrong("wellread", "these are options of libraries", hint='choose a model "library:NAME"')
+    else:
+        pieces = converse(turn, runtime.models.chat(turn.model).model, stop)
+    for piece in pieces:
+        if isinstance(piece, Ended):
+            runtime.metrics.add("wellread_tokens_total", piece.usage.prompt_tokens, kind="prompt")
+            runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
+        elif isinstance(piece, Found) and piece.answer.refused:
+            runtime.metrics.add("wellread_refused_answers_total")
+        yield piece
+
+
+def library_of(exchange: Exchange, name: str) -> tuple[str, Writer | None]:
+    """The library and the chat model that "library:NAME" or "library:NAME@MODEL" stands for. Raises `Refused` (404)."""
+    library, chat = name.removeprefix(LIBRARY), ""
+    if library not in exchange.runtime.shelf.names():  # whose name may have an "@" itself
+        library, _, chat = library.rpartition("@") if "@" in library else (library, "", "")
+    exchange.runtime.shelf.folder(exchange.seen(library))
+    wanted = chat or exchange.runtime.models.default
+    return library, None if wanted is None else exchange.runtime.models.chat(wanted)
+
+
+def _from_library(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
+    """The checked answer, sentence by sentence: what a draft says before it is checked is not passed on."""
+    _check(turn)
+    options = asked(Fields(turn.own or {}, "wellread"), exchange.runtime.parts.settings)
+    if turn.sampling.max_tokens and "max_tokens" not in (turn.own or {}):
+        options = replace(options, max_tokens=min(options.max_tokens, turn.sampling.max_tokens))
+    name, writer = library_of(exchange, turn.model)
+    question, history = last_question(turn.messages)
+    answer = _asked(exchange, name, None if options.mode == "extract" else writer, (question, history), options, stop)
+    text, places = marked(answer)
+    at = 0
+    for place in (*(each.end for each in places), len(text)):
+        if place > at:
+            yield Said(0, text[at:place])
+            at = place
+    yield Found(0, answer, _not_heeded(turn))
+    yield Ended(0, "stop", answer.usage)
+
+
+def _asked(
+    exchange: Exchange,
+    name: str,
+    writer: Writer | None,
+    what: tuple[str, list[tuple[str, str]]],
+    options: Options,
+    stop: threading.Event,
+) -> Answer:
+    with exchange.runtime.shelf.open(name, writer, stop) as library:
+        return library.ask(what[0], options=options, history=what[1])
+
+
+def _check(turn: Turn) -> None:
+    """Raise `Refused` for what a library cannot do."""
+    if not turn.messages or turn.messages[-1].role != "user":
+        raise wrong("messages", "a library answers the last message, which must be a user's")
+    if turn.functions and turn.choice != "none":
+        raise unsupported("tools", "a library answers from its documents and calls no functions")
+    if turn.schema is not None:
+        raise unsupported("response_format", "a library answers in sentences", hint='its answer as JSON is in the field "wellread"')
+    if turn.count > 1:
+        raise unsupported("n", "a library gives one answer")
+    if turn.sampling.stop:
+        raise unsupported("stop", "a library's answers end where they end")
+
+
+def _not_heeded(turn: Turn) -> tuple[str, ...]:
+    """What clients send by habit and a library does not need; it is said, not passed over."""
+    notes = []
+    if any(message.role == "system" for message in turn.messages):
+        notes.append("the system message was not used: a library answers from its documents only")
+    sampling = turn.sampling
+    if sampling.temperature > 0 or sampling.top_p < 1 or sampling.top_k or sampling.seed is not None or sampling.repeat_penalty != 1:
+        notes.append("the sampling parameters were not used: a library's answers are not drawn by chance")
+    return tuple(notes)

@@ -1,0 +1,136 @@
+"""`wellread serve`: from its arguments to a server that runs until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wellread.errors import UsageError
+from wellread.parts import Parts
+from wellread.places import expanded, folder_of
+from wellread.server.app import app
+from wellread.server.exchange import Caller
+from wellread.server.guard import Key, Policy
+from wellread.server.log import Log
+from wellread.server.run import Server, bound, quiet_signals
+from wellread.server.runtime import Bounds, Runtime
+from wellread.server.shelf import Shelf
+from wellread.server.stored import StoredResponses
+
+_SHORTEST_TOKEN = 16
+_TOKEN_HINT = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
+
+
+def serve(arguments: argparse.Namespace, parts: Parts) -> int:
+    """Serve until SIGTERM or Ctrl-C. Raises `UsageError` for what would not be safe, and for a port that cannot be had."""
+    policy = policy_of(arguments, os.environ)
+    shelf = _shelf(arguments, parts)
+    bounds = Bounds(slots=arguments.slots, queue=arguments.queue, request_s=arguments.timeout)
+    opened = bound(arguments.host, arguments.port)
+    log = Log(quiet=arguments.quiet)
+    runtime = Runtime(parts, shelf, StoredResponses(parts.settings.server_folder / "responses.db"), bounds)
+    try:
+        if parts.settings.model != "none":
+            parts.writer()  # it loads while the first request is on its way
+        server = Server(app(runtime, policy, log), opened, bounds)
+        log.event("serving", address=f"http://{_shown(arguments.host)}:{server.port}/v1", libraries=len(shelf.names()))
+        quiet_signals()
+        server.run()
+        log.event("ended")
+    finally:
+        opened.close()
+        runtime.close()
+    return 0
+
+
+def policy_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Policy:
+    """What the server lets through. Raises `UsageError` for an address that others can reach and no token to keep them out."""
+    keys = _keys(arguments, environment)
+    local = is_loopback(arguments.host)
+    if not local and not keys:
+        raise UsageError(
+            f"{arguments.host} can be reached from other machines, so a token is needed.",
+            hint=f"set WELLREAD_TOKEN or --token-file; {_TOKEN_HINT}",
+        )
+    hosts = {name.lower() for name in arguments.allow_host}
+    if not local:
+        hosts |= {arguments.host.lower(), socket.gethostname().lower()}
+    for origin in arguments.allow_origin:
+        if not origin.lower().startswith(("http://", "https://")) or origin.count("/") != 2:
+            raise UsageError(f'"{origin}" is not a web origin.', hint="as in: --allow-origin https://chat.example")
+    return Policy(keys, frozenset(hosts), not local, frozenset(origin.lower() for origin in arguments.allow_origin))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _keys(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Key, ...]:
+    """The tokens, each with whose it is."""
+    keys = [Key(_checked(token, where), Caller("owner")) for token, where in _single(arguments, environment) if token]
+    if arguments.tokens is not None:
+        keys += _from_file(expanded(arguments.tokens))
+    return tuple(keys)
+
+
+def _single(arguments: argparse.Namespace, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    found = [(arguments.token or "", "--token"), (environment.get("WELLREAD_TOKEN", ""), "WELLREAD_TOKEN")]
+    if arguments.token_file is not None:
+        found.append((_read(expanded(arguments.token_file)).strip() or "-", "--token-file"))
+    return found
+
+
+def _from_file(path: Path) -> list[Key]:
+    """Tokens by name, from TOML: token, and if wanted libraries (names) and read_only."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", hint="correct that line") from error
+    keys = []
+    for name, table in tables.items():
+        if not isinstance(table, dict) or set(table) - {"token", "libraries", "read_only"} or not isinstance(table.get("token"), str):
+            raise UsageError(f"{path}: [{name}] is not a token.", hint='it has token = "...", and may have libraries = [...] and read_only')
+        libraries = table.get("libraries")
+        if libraries is not None and not (isinstance(libraries, list) and all(isinstance(each, str) for each in libraries)):
+            raise UsageError(f"{path}: the libraries of [{name}] are no list of names.", hint='as in: libraries = ["papers"]')
+        caller = Caller(name, None if libraries is None else frozenset(libraries), bool(table.get("read_only", False)))
+        keys.append(Key(_checked(table["token"], f"[{name}] of {path}"), caller))
+    return keys
+
+
+def _checked(token: str, where: str) -> str:
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"the token of {where} is no good: {_SHORTEST_TOKEN} or more letters and digits.", hint=_TOKEN_HINT)
+    return token
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read.", hint="check the path") from error
+
+
+def _shelf(arguments: argparse.Namespace, parts: Parts) -> Shelf:
+    folders = [expanded(each) for each in arguments.libraries]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}.", hint="--libraries takes a folder that holds NAME.wellread folders")
+    single = folder_of(parts.settings.library)
+    if arguments.library is not None and not (single / "library.db").is_file():
+        raise UsageError(f"there is no library {single}.", hint="make one with: wellread add PATH")
+    return Shelf(parts, folders=folders, single=[single])
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

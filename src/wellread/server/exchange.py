@@ -1,0 +1,162 @@
+"""One request and its answer, as a protocol's handlers see it; and the tables of routes that make a protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from wellread.server.body import Fields, parse
+from wellread.server.errors import Refused, wrong
+from wellread.server.runtime import Runtime
+from wellread.server.sse import EventStream, Form, gone
+from wellread.server.work import Make, Work
+
+T = TypeVar("T")
+
+_PATIENCE_S = 10.0
+"""How long an answer may keep a stream's status open: an error that comes sooner is told by the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, by the token that came along: which libraries it may see (None: all), and whether it may only read."""
+
+    name: str
+    libraries: frozenset[str] | None = None
+    read_only: bool = False
+
+    def may_see(self, library: str) -> bool:
+        """Whether a library is there for this caller."""
+        return self.libraries is None or library in self.libraries
+
+
+class Json(Response):
+    """JSON, as UTF-8."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Exchange:
+    """A request, who made it, and what it is answered with."""
+
+    def __init__(self, request: Request, runtime: Runtime, caller: Caller) -> None:
+        self.request = request
+        self.runtime = runtime
+        self.caller = caller
+
+    async def fields(self) -> Fields:
+        """The body: a JSON object. Raises `Refused` where it is none, is too large, or does not arrive."""
+        return parse(await self._body())
+
+    def query(self, known: Mapping[str, str]) -> Fields:
+        """The parameters of the address. Raises `Refused` for one that is not among those known."""
+        given = Fields(dict(self.request.query_params))
+        given.only(known)
+        return given
+
+    def seen(self, library: str) -> str:
+        """The name of a library, where this caller may see it. Raises `Refused` (404), as if there were none."""
+        if not self.caller.may_see(library):
+            raise Refused(404, "library_not_found", "there is no such library", "model", "GET /v1/models lists those that are here")
+        return library
+
+    async def whole(self, make: Callable[[threading.Event], Any]) -> Response:
+        """What `make` returns, as JSON; it should end soon after the event is set."""
+        async with self._work(_once(make)) as work:
+            reading = asyncio.create_task(work.next())
+            leaving = asyncio.create_task(gone(self.request.receive))
+            try:
+                await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    raise ClientDisconnect
+                return Json(reading.result())
+            finally:
+                for task in (reading, leaving):
+                    task.cancel()
+                await asyncio.gather(reading, leaving, return_exceptions=True)
+
+    async def quickly(self, make: Callable[[], Any]) -> Response:
+        """What a function returns, as JSON: for what needs no model, and so no place in the line."""
+        return Json(await asyncio.to_thread(make))
+
+    async def stream(self, make: Make[str], form: Form) -> Response:
+        """The events that `make` yields, as they come."""
+        async with AsyncExitStack() as held:
+            work = await held.enter_async_context(self._work(make))
+            first = await work.next(_PATIENCE_S)
+            return EventStream(work, first, held.pop_all(), form, self.runtime.bounds.send_s)
+        raise AssertionError("unreachable")
+
+    def _work(self, make: Make[T]) -> Work[T]:
+        return Work(self.runtime.line, self.caller.name, make, self.runtime.bounds.request_s)
+
+    async def _body(self) -> bytes:
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in ("text/plain", "multipart/form-data"):  # what any web page may send anywhere without being asked
+            raise Refused(415, "unsupported_media_type", f"a body of type {kind} is not read", hint="send application/json")
+        bounds = self.runtime.bounds
+        pieces, size = [], 0
+        try:
+            async with asyncio.timeout(bounds.body_s):
+                async for piece in self.request.stream():
+                    size += len(piece)
+                    if size <= bounds.body_bytes:
+                        pieces.append(piece)
+                    elif size > 8 * bounds.body_bytes:  # until there a client can hear why
+                        break
+        except TimeoutError:
+            raise Refused(408, "timeout", f"the request did not arrive within {bounds.body_s:.0f} seconds") from None
+        if size > bounds.body_bytes:
+            raise Refused(413, "request_too_large", f"the request is larger than {bounds.body_bytes >> 20} MiB")
+        if not size:
+            raise wrong(None, "the request has no body", hint="send a JSON object", code="invalid_json")
+        return b"".join(pieces)
+
+
+def _once(make: Callable[[threading.Event], T]) -> Make[T]:
+    """What a function returns, as the only piece."""
+
+    def pieces(stop: threading.Event) -> Generator[T, None, None]:
+        yield make(stop)
+
+    return pieces
+
+
+Handler = Callable[[Exchange], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a method and path do; `writes` is refused to callers who may only read.
+
+    The rest is for the OpenAPI document: `about` is a line, `body` the JSON schema of what is sent, `query` says what parameters the
+    address may have.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    about: str
+    writes: bool = False
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Routes that begin with `prefix`, and the shape that errors have there."""
+
+    prefix: str
+    routes: tuple[Route, ...]
+    error: Callable[[Refused], Mapping[str, Any]]
