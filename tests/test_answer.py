@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wellread.answer import Options, answer, is_chinese
@@ -185,6 +185,7 @@ def test_a_quote_used_twice_is_one_citation(ask: Ask) -> None:
 @given(
     st.lists(st.sampled_from([SERVICED, FUEL, PANELS, MADE_UP, "The generator?", "It is 7.", "好的。", "Dr. No, e.g.", "\n"]), max_size=8)
 )
+@settings(max_examples=40)
 def test_offsets_markers_and_ledger_hold_for_any_draft(library: Library, parts: list[str]) -> None:
     hits = [hit.chunk.id for hit in library.search(QUESTION)]
     for options in (COMPACT, Options(mode="compact", strict=True), Options()):

@@ -83,6 +83,7 @@ def test_a_mistake_is_told_with_a_way_out(command: Any, papers: Path, arguments:
     assert sorted(path.name for path in command.folder.iterdir()) == ["books.wellread", "papers"]
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_wrong_embedder_leaves_the_library_usable(command: Any, papers: Path) -> None:
     command("add", papers, "--embedder", "all-minilmm").refuses(2, 'did you mean "all-minilm"?')
@@ -118,6 +119,7 @@ def test_config_tells_where_each_value_comes_from(command: Any, home: Path, tmp_
 # --- what goes where
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_stdout_is_data_for_every_command(command: Any, papers: Path) -> None:
     (papers / "photo.bin").write_bytes(bytes(range(256)) * 8)
@@ -151,6 +153,7 @@ def test_stdout_is_data_for_every_command(command: Any, papers: Path) -> None:
     assert len(command("list", "--json").data) == 1
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_the_plain_output_is_for_people(command: Any, papers: Path) -> None:
     added = command("add", papers)
@@ -170,6 +173,7 @@ def test_the_plain_output_is_for_people(command: Any, papers: Path) -> None:
     assert "Nearest passages" in refused.out
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_what_is_unknown_to_a_library_is_said(command: Any, papers: Path) -> None:
     command("add", papers)
@@ -235,6 +239,7 @@ def test_a_reader_that_leaves_is_no_error(command: Any, arguments: Sequence[str]
     assert (ran.code, ran.err) == (0, "")
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
 def test_head_takes_the_first_line(command: Any, tmp_path: Path) -> None:
@@ -269,6 +274,7 @@ def _without_models(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_with_no_model_anywhere_it_says_what_was_tried(command: Any, papers: Path, tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     packages.mkdir()
@@ -330,6 +336,7 @@ def test_a_server_can_write_the_answer(command: Any, papers: Path, server: tuple
     assert "--- user" in shown.err
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_server_that_is_not_there_is_named(command: Any, papers: Path) -> None:
     arguments = ["--in", papers, "--model", "openai:tiny", "--base-url", "http://127.0.0.1:9/v1"]

@@ -298,6 +298,7 @@ def test_what_is_no_library_is_told_and_not_touched(what: str, expected: str, so
     assert not list(sound.glob("*.new*")) + list(sound.glob("*.damaged*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.002, 0.05])
 def test_what_is_left_of_a_damaged_library_is_saved(share: float, tmp_path: Path, open_library: OpenLibrary, check_library: Any) -> None:
     folder, rng = tmp_path / "big.wellread", random.Random(share)

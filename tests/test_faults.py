@@ -87,6 +87,7 @@ def counted(library: Path) -> int:
 # --- files
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_files_that_cannot_be_read_cost_themselves_only(command: Any, papers: Path) -> None:
     (papers / "cut.pdf").write_bytes(b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog")
@@ -372,6 +373,7 @@ def test_readers_in_threads_always_see_a_committed_state(open_library: Callable[
         check_library(library)
 
 
+@pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_lock_goes_with_its_holder(command: Any, papers: Path) -> None:
     library = command.folder / "library.wellread"

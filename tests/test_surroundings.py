@@ -42,6 +42,7 @@ def test_no_locale_stops_an_answer(command: Any, tmp_path: Path, locale: dict[st
     assert command("search", "Tee", "--json", environ=locale).data[0]["source"] == str(path)
 
 
+@pytest.mark.slow
 def test_a_home_that_is_missing_is_not_needed(command: Any, papers: Path) -> None:
     nowhere = {"HOME": "/nonexistent", "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": "", "TMPDIR": "/nonexistent", "TZ": "Antarctica/Troll"}
     assert command("add", papers, environ=nowhere).code == 0

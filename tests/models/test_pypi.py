@@ -138,6 +138,7 @@ def test_a_begun_download_goes_on(site: Any, tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.part")) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_resumes_elsewhere_is_not_believed(site: Any, tmp_path: Path) -> None:
     where = html_index(site)
     site.shift = 1000
