@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wellread.errors import UsageError, suggest
+from wellread.options import MIN_CONFIDENCE
 from wellread.places import expanded
 
 _PREFIX = "WELLREAD_"
@@ -49,7 +50,7 @@ class Settings:
     context_window: int = 0
     embedder: str = "auto"
     reranker: str = "none"
-    min_confidence: float = 0.5
+    min_confidence: float = MIN_CONFIDENCE
     offline: bool = False
     jobs: int = 0
     private_addresses: bool = False
