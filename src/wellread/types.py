@@ -154,6 +154,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token, the natural logarithm of the model's probability for it (None for the first of a text), and the likeliest tokens at its
+    place, likeliest first. `text` has U+FFFD where a token is a part of a character."""
+
+    text: str
+    logprob: float | None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of a streamed generation. The last one carries `finish` ("stop" or "length") and `usage`; one without anything says that
     work goes on."""
@@ -162,11 +172,19 @@ class Delta:
     tool_calls: tuple[ToolCall, ...] = ()
     finish: str | None = None
     usage: Usage | None = None
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen. The default is greedy, so that the same prompt gives the same text."""
+    """How tokens are chosen. The default is greedy, so that the same prompt gives the same text.
+
+    min_p: tokens less likely than this share of the likeliest one are left out. repeat_penalty divides the logits of what the prompt or the
+    answer has already (CTRL, https://arxiv.org/abs/1909.05858); presence_penalty and frequency_penalty are taken from those of what the
+    answer has, once and for each time. logit_bias: (token number, what is added to its logit). logprobs: tell every token with its
+    probability, and so many of the likeliest; None tells none. adapters: the scales of the model's adapters, in their order; None leaves
+    them at 1.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -175,6 +193,12 @@ class Sampling:
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     repeat_penalty: float = 1.0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
+    adapters: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

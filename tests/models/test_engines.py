@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
+from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError, WellreadError
 from wellread.models.engines import LocalChat, default_threads, open_chat
-from wellread.models.openvino import _Detokeniser, _StopCutter
+from wellread.models.pieces import Detokeniser, StopCutter
 from wellread.models.schema import check_schema
 from wellread.models.weights import write_f16
 from wellread.types import Message, ModelRef, Sampling
@@ -111,7 +111,7 @@ def test_threads_are_left_for_others() -> None:
 @given(st.text(max_size=40), st.lists(st.integers(1, 4), max_size=60))
 def test_characters_are_never_split(text: str, sizes: list[int]) -> None:
     data = list(text.encode("utf-8", "replace"))
-    words, pieces = _Detokeniser(lambda ids: bytes(ids).decode("utf-8", "ignore")), []
+    words, pieces = Detokeniser(lambda ids: bytes(ids).decode("utf-8", "ignore")), []
     while data:
         size = sizes.pop() if sizes else 1
         pieces.append(words.add(data[:size]))
@@ -121,7 +121,7 @@ def test_characters_are_never_split(text: str, sizes: list[int]) -> None:
 
 @given(st.text("abcS", max_size=40), st.lists(st.text("abS", min_size=1, max_size=4), max_size=3), st.lists(st.integers(1, 5)))
 def test_text_ends_before_the_first_stop(text: str, stops: list[str], sizes: list[int]) -> None:
-    cut, said, rest = _StopCutter(stops), "", text
+    cut, said, rest = StopCutter(stops), "", text
     while rest and not cut.stopped:
         size = sizes.pop() if sizes else 1
         said += cut.add(rest[:size])
@@ -169,7 +169,7 @@ def derived(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chat(request: pytest.FixtureRequest, derived: Path) -> Iterator[LocalChat]:
     if MODEL is None:
         pytest.skip("the model package is not installed")
-    model = open_chat(MODEL, name="smollm2", derived=derived, engine=request.param, threads=1, context_window=1024)
+    model = open_chat(MODEL, name="smollm2", derived=derived, engine=request.param, threads=1, context_window=1024, slots=3)
     model.start()
     yield model
     model.close()
@@ -252,6 +252,63 @@ class TestBothEngines:
             list(stream)
         assert answer(chat, "Say hi.", sampling=Sampling(max_tokens=3))
 
+    def test_requests_are_worked_on_side_by_side(self, chat: LocalChat) -> None:
+        questions = ["Name a colour.", "Name an animal.", "Count from one to twenty."]
+        alone = [answer(chat, question, sampling=Sampling(max_tokens=24)) for question in questions]
+        streams = [chat.stream([Message("user", question)], sampling=Sampling(max_tokens=24)) for question in questions]
+        first = [next(delta.text for delta in stream if delta.text) for stream in streams]  # none is over before all have begun
+        together = [begun + "".join(delta.text for delta in stream) for begun, stream in zip(first, streams, strict=True)]
+        assert sum(one == other for one, other in zip(alone, together, strict=True)) >= 2  # 16-bit sums depend on what is beside them
+        assert all(together)
+
+    def test_tokens_are_told_with_their_probabilities(self, chat: LocalChat) -> None:
+        sampling = Sampling(max_tokens=6, logprobs=3)
+        deltas = list(chat.stream([Message("user", "Name the capital of France.")], sampling=sampling))
+        tokens = [token for delta in deltas for token in delta.tokens]
+        assert len(tokens) == 6
+        assert "".join(token.text for token in tokens) == "".join(delta.text for delta in deltas)
+        for token in tokens:
+            assert token.logprob is not None and -20 < token.logprob <= 0
+            assert token.top[0] == (token.text, pytest.approx(token.logprob, abs=1e-4))  # greedy takes the likeliest
+            assert [value for _, value in token.top] == sorted((value for _, value in token.top), reverse=True)
+            assert len(token.top) == 3
+
+    def test_a_bias_bans_a_token_or_makes_it_certain(self, chat: LocalChat) -> None:
+        plain = answer(chat, "Say yes or no.", sampling=Sampling(max_tokens=1))
+        biased = Sampling(max_tokens=3, logit_bias=((5345, 100.0),))
+        assert answer(chat, "Say yes or no.", sampling=biased) != plain
+        deltas = list(chat.stream([Message("user", "Say it.")], sampling=Sampling(max_tokens=2, logit_bias=((5345, 100.0),), logprobs=0)))
+        tokens = [token for delta in deltas for token in delta.tokens]
+        assert tokens[0].text == tokens[1].text != ""
+        with pytest.raises(UsageError, match="there is no token 10000000"):
+            answer(chat, "x", sampling=Sampling(max_tokens=2, logit_bias=((10**7, 1.0),)))
+
+    def test_penalties_and_cut_offs_are_heeded(self, chat: LocalChat) -> None:
+        question = "Write the word tick again and again: tick tick tick tick"
+        plain = answer(chat, question, sampling=Sampling(max_tokens=30))
+        assert answer(chat, question, sampling=Sampling(max_tokens=30, frequency_penalty=2.0)) != plain
+        assert answer(chat, question, sampling=Sampling(max_tokens=30, presence_penalty=2.0)) != plain
+        wild = Sampling(max_tokens=12, temperature=2.0, seed=1)
+        assert answer(chat, question, sampling=wild) != answer(chat, question, sampling=Sampling(max_tokens=12))
+        only = Sampling(max_tokens=12, temperature=2.0, seed=1, min_p=0.99)  # leaves nothing but the likeliest
+        assert answer(chat, question, sampling=only) == answer(chat, question, sampling=Sampling(max_tokens=12))
+
+    def test_probabilities_of_a_prompt(self, chat: LocalChat) -> None:
+        text = "The capital of France is Paris."
+        if chat.engine == "llamacpp":
+            with pytest.raises(WellreadError, match=r"llama\.cpp engine does not tell"):
+                chat.score(text)
+            return
+        tokens = chat.score(text, 2)
+        assert "".join(token.text for token in tokens) == text
+        assert tokens[0].logprob is None
+        assert all(token.logprob is not None and token.logprob < 0 and len(token.top) == 2 for token in tokens[1:])
+        unlikely = chat.score("The capital of France is potato.")
+        assert sum(token.logprob or 0 for token in unlikely) < sum(token.logprob or 0 for token in tokens)
+        written = next(chat.complete("The capital of France is", sampling=Sampling(max_tokens=1, logprobs=0))).tokens[0]
+        again = chat.score("The capital of France is" + written.text)[-1]
+        assert again.logprob == pytest.approx(written.logprob, abs=1e-3)
+
     def test_no_answer_of_no_tokens(self, chat: LocalChat) -> None:
         with pytest.raises(UsageError, match="max_tokens begins at 1"):
             answer(chat, "x", sampling=Sampling(max_tokens=0))
@@ -305,8 +362,12 @@ sys.addaudithook(watch)
 from wellread.models.openvino import OpenVINOEngine
 from wellread.types import Sampling
 engine = OpenVINOEngine(Path({str(MODEL)!r}), Path({str(folder)!r}), [2], 1, 512, None)
-engine.generate("Hello", Sampling(max_tokens=4), None, lambda text: False)
+class Told:
+    def piece(self, text, tokens=()): return False
+    def done(self, finish, usage): print(finish)
+engine.begin(engine.encode("Hello"), Sampling(max_tokens=4), None, Told())
+while engine.step(): pass
 print([name for name in sys.modules if "telemetry" in name])
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr
+    assert (run.returncode, run.stdout.strip()) == (0, "length\n[]"), run.stderr

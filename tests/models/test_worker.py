@@ -19,7 +19,7 @@ from wellread.errors import ContextOverflow, ModelError
 from wellread.models.worker import EngineFailed, EngineProcess
 from wellread.types import Delta, Sampling
 
-ECHO = {"engine": "echo", "threads": 1, "context_window": 1000}
+ECHO = {"engine": "echo", "threads": 1, "context_window": 1000, "room": 1000, "slots": 4}
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_generated(echo
 
 
 def test_a_large_prompt_passes_the_pipe_whole() -> None:
-    process = EngineProcess({**ECHO, "context_window": 10**9})
+    process = EngineProcess({**ECHO, "context_window": 10**9, "room": 10**9})
     text = "é" * 3_000_000
     assert said(process, text)[0] == text
     process.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from wellread.types import Delta, Message, ModelRef, Sampling
+from wellread.types import Delta, Message, ModelRef, Sampling, Token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,12 +44,17 @@ class ChatModel(Protocol):
 class TextModel(Protocol):
     """A chat model that can also go on from any text. Control tokens in that text steer it, as whoever writes it wants."""
 
-    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
-        """Go on from `prompt`. See `ChatModel.stream` for how it ends and what it raises."""
+    def complete(self, prompt: str | Sequence[int], *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """Go on from `prompt`, text or token numbers. See `ChatModel.stream` for how it ends and what it raises."""
         ...
 
-    def count_text(self, prompt: str) -> int:
+    def count_text(self, prompt: str | Sequence[int]) -> int:
         """How many tokens a text takes."""
+        ...
+
+    def score(self, prompt: str | Sequence[int], top: int = 0) -> list[Token]:
+        """Every token of a text with its probability after those before it, and the `top` likeliest at its place. Raises `UsageError`
+        where that cannot be told."""
         ...
 
 

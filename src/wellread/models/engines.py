@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wellread.errors import ModelError, ModelMissing, UsageError, suggest
+from wellread.models.abilities import check_able
 from wellread.models.gguf import Gguf, read_gguf, readable
 from wellread.models.manner import PLAIN, Manner
 from wellread.models.memory import Need, at_hand, gigabytes, needed, too_big
@@ -20,10 +21,11 @@ from wellread.models.schema import check_schema
 from wellread.models.soundness import check_adapter, check_sound
 from wellread.models.template import chat_template
 from wellread.models.worker import EngineFailed, EngineProcess
-from wellread.types import Delta, Message, ModelRef, Sampling
+from wellread.types import Delta, Message, ModelRef, Sampling, Token
 
 ENGINES = ("auto", "openvino", "llamacpp")
 DEFAULT_WINDOW = 4096
+_ORDINARY = 2048  # tokens of a question with its passages and its answer
 
 # Architectures whose text under OpenVINO was compared with llama.cpp's, word for word.
 _PROVEN = ("llama",)
@@ -35,7 +37,7 @@ class LocalChat:
 
     `notes` are sentences for people about how it came to run as it does; complete once something was asked. `engine` is the one in
     use. `manner` holds from the next request on, but for its template, context and threads: those are what it was opened with. Safe to
-    use from several threads; requests are served one after another.
+    use from several threads; as many requests as it was opened for are worked on side by side.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class LocalChat:
         self._digest = digest
         self.manner = manner
         self._template = chat_template(gguf, manner.template)
+        self._vocabulary = len(gguf.metadata.get("tokenizer.ggml.tokens", ()))
         self._plans = list(plans)
         self._process = EngineProcess(self._plans[0])
         self._settled = False
@@ -78,17 +81,21 @@ class LocalChat:
             raise UsageError(f"an answer of {sampling.max_tokens} tokens cannot be generated.", hint="max_tokens begins at 1")
         grammar = None if schema is None else check_schema(schema)
         prompt = self.prompt(messages)
-        yield from self._settle().generate(prompt, sampling=sampling, schema=grammar)
+        yield from self._able(sampling, grammar).generate(prompt, sampling=sampling, schema=grammar)
 
-    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+    def complete(self, prompt: str | Sequence[int], *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
         """Go on from any text, in which control tokens count as such. See `ChatModel.stream` for errors."""
         if sampling.max_tokens < 1:
             raise UsageError(f"a text of {sampling.max_tokens} tokens cannot be generated.", hint="max_tokens begins at 1")
-        yield from self._settle().generate(prompt, sampling=sampling)
+        yield from self._able(sampling, None).generate(prompt, sampling=sampling)
 
-    def count_text(self, prompt: str) -> int:
+    def count_text(self, prompt: str | Sequence[int]) -> int:
         """The number of tokens of any text, in which control tokens count as such."""
         return self._settle().count(prompt)
+
+    def score(self, prompt: str | Sequence[int], top: int = 0) -> list[Token]:
+        """Every token of a text with its probability after those before it. Raises `UsageError` where the engine does not tell."""
+        return self._settle().score(prompt, top)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text the model reads for these messages; the same for every engine."""
@@ -105,6 +112,18 @@ class LocalChat:
     def close(self) -> None:
         """End the engine's process."""
         self._process.close()
+
+    @property
+    def resting(self) -> bool:
+        """Whether its engine crashed so often that it is not started for now."""
+        return self._process.resting
+
+    def _able(self, sampling: Sampling, schema: str | None) -> EngineProcess:
+        """The process, where its engine can do what is asked. Raises `UsageError` where it cannot."""
+        process = self._settle()
+        adapters = len(self._plans[0].get("adapters", ()))
+        check_able(self.engine, sampling, adapters=adapters, vocabulary=self._vocabulary, schema=schema is not None)
+        return process
 
     def _settle(self) -> EngineProcess:
         """The process, once it is known that its engine loads the model; the next planned engine where it does not."""
@@ -136,14 +155,17 @@ def open_chat(
     manner: Manner = PLAIN,
     adapters: Sequence[Path] = (),
     memory: int | None = None,
+    slots: int = 1,
+    lookup: bool = False,
 ) -> LocalChat:
     """A chat model from a GGUF file; nothing is loaded before `start()` or the first request.
 
     `derived` is a folder for files made from the model (several hundred MB, safe to delete). `context_window` is in tokens, by
     default 4096 or what the model was trained for if that is less. `precision` is for the OpenVINO engine: None for what suits the
     processor, or "f32". `manner` is how it is to speak, `adapters` are LoRA files to put on it. `memory` is how many bytes it may take, by
-    default what is free. Raises `UsageError` for an unknown engine or a window the model cannot fill, `ModelError` for an unsound file, or
-    one that takes more memory than there is.
+    default what is free. `slots` is how many requests are worked on side by side; one where memory is short. `lookup` guesses ahead from
+    the prompt, in f32 with OpenVINO so that the text stays the same. Raises `UsageError` for an unknown engine or a window the model cannot
+    fill, `ModelError` for an unsound file, or one that takes more memory than there is.
     """
     if engine not in ENGINES:
         raise UsageError(f'there is no engine "{engine}".', hint=suggest(engine, ENGINES) or "one of " + ", ".join(ENGINES))
@@ -160,13 +182,19 @@ def open_chat(
     own_threads = manner.parameter("num_thread")
     if threads is None:
         threads = own_threads if isinstance(own_threads, int) else default_threads()
-    common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window}
     folder = derived.resolve() / _derived_name(path, digest)
     names, notes = _choose(gguf, engine, adapted=bool(adapters))
     free = at_hand() if memory is None else memory
     if free is not None:
-        names, left_out = _fitting(name, gguf, names, window, free, prepared=folder.is_dir())
+        if slots > 1 and _room_needed(gguf, names[-1], room_for(window, slots), prepared=folder.is_dir()) > free:
+            slots = 1
+            notes.append(f"{gigabytes(free)} are free, so requests are worked on one after another.")
+        names, left_out = _fitting(name, gguf, names, room_for(window, slots), free, prepared=folder.is_dir())
         notes += left_out
+    common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window, "slots": slots, "lookup": lookup}
+    common["room"] = room_for(window, slots)
+    if lookup:
+        precision = "f32"
     plans: list[dict[str, Any]] = []
     for chosen in names:
         if chosen == "openvino":
@@ -175,6 +203,15 @@ def open_chat(
             own = {"adapters": [str(adapter.resolve()) for adapter in adapters]}
         plans.append({"engine": chosen, **common, **own})
     return LocalChat(gguf, name=name, digest=digest, window=window, plans=plans, notes=notes, manner=manner)
+
+
+def room_for(window: int, slots: int) -> int:
+    """The tokens that are kept for so many requests: one as long as the window, the others of ordinary length."""
+    return window + (slots - 1) * min(window, _ORDINARY)
+
+
+def _room_needed(gguf: Gguf, engine: str, room: int, *, prepared: bool) -> int:
+    return needed(gguf, engine, room, prepared=prepared).total
 
 
 def _fitting(name: str, gguf: Gguf, engines: Sequence[str], window: int, free: int, *, prepared: bool) -> tuple[list[str], list[str]]:

@@ -13,11 +13,13 @@ import numpy as np
 
 from wellread.errors import ContextOverflow, ModelError
 from wellread.models.base import Reading
-from wellread.types import Delta, Message, ModelRef, Sampling, Usage
+from wellread.models.engine import Reply
+from wellread.types import Delta, Message, ModelRef, Sampling, Token, Usage
 
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _PIECE = re.compile(r"\s*\S+|\s+$")
+_TOKEN = re.compile(r"\s*\S+(?:\s+$)?")
 
 
 class ScriptedChat:
@@ -77,14 +79,21 @@ class EchoChat:
         _fit(prompt, sampling, self.context_window)
         yield from _words(messages[-1].content if messages else "", prompt, sampling)
 
-    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
-        """The prompt once more, a word at a time."""
+    def complete(self, prompt: str | Sequence[int], *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """The prompt once more, a word at a time; the words of token numbers are the numbers."""
         _fit(self.count_text(prompt), sampling, self.context_window)
-        yield from _words(prompt, self.count_text(prompt), sampling)
+        yield from _words(_text(prompt), self.count_text(prompt), sampling)
 
-    def count_text(self, prompt: str) -> int:
+    def count_text(self, prompt: str | Sequence[int]) -> int:
         """Words."""
-        return len(prompt.split())
+        return len(_text(prompt).split())
+
+    def score(self, prompt: str | Sequence[int], top: int = 0) -> list[Token]:
+        """Its words, each as likely as 1 in e, with themselves as the likeliest."""
+        return [
+            Token(word, -1.0 if place else None, ((word, -1.0),) if place and top else ())
+            for place, word in enumerate(_PIECE.findall(_text(prompt)))
+        ]
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Words, and one more for each message."""
@@ -161,33 +170,55 @@ class FakeReader:
 
 
 class EchoEngine:
-    """An engine for the child process (`child.Engine`) that repeats the prompt: supervision can be tried without a model.
+    """An engine for the child process (`engine.Engine`) that repeats the prompt: supervision can be tried without a model.
 
-    The words `!crash`, `!raise` and `!hang` do what they say when they are reached, `!wait` takes 50 ms. It prints, as chatty
-    native libraries do.
+    The words `!crash`, `!raise` and `!hang` do what they say when they are reached, `!wait` takes 50 ms; a prompt with `!refuse` is
+    refused. It prints, as chatty native libraries do.
     """
 
     notes: tuple[str, ...] = ("echo",)
 
     def __init__(self) -> None:
         print("loading the echo engine")
+        self._words: list[str] = []
+        self._running: list[tuple[Iterator[Delta], Reply]] = []
 
-    def count(self, prompt: str) -> int:
-        return len(prompt.split())
+    def encode(self, prompt: str) -> list[int]:
+        words = _TOKEN.findall(prompt)
+        self._words += words
+        return list(range(len(self._words) - len(words), len(self._words)))
 
-    def generate(self, prompt: str, sampling: Sampling, schema: str | None, emit: Callable[[str], bool]) -> Delta:
-        if "!raise" in prompt:
+    def begin(self, prompt: Sequence[int], sampling: Sampling, schema: str | None, reply: Reply) -> None:
+        text = "".join(self._words[number] for number in prompt)
+        if "!refuse" in text:
+            raise RuntimeError("told to refuse")
+        self._running.append((_words(text, len(prompt), sampling), reply))
+
+    def step(self) -> bool:
+        self._running = [(pieces, reply) for pieces, reply in self._running if self._goes_on(pieces, reply)]
+        return bool(self._running)
+
+    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
+        return [Token(self._words[number], None if place == 0 else -1.0) for place, number in enumerate(prompt)]
+
+    def _goes_on(self, pieces: Iterator[Delta], reply: Reply) -> bool:
+        delta = next(pieces)
+        print("echo", delta)
+        word = delta.text.strip()
+        if word == "!crash":
+            os._exit(9)
+        elif word == "!raise":
             raise RuntimeError("told to raise")
-        for delta in _words(prompt, self.count(prompt), sampling):
-            print("echo", delta)
-            word = delta.text.strip()
-            if word == "!crash":
-                os._exit(9)
-            elif word in ("!hang", "!wait"):
-                time.sleep(3600 if word == "!hang" else 0.05)
-            if delta.finish or emit(delta.text):
-                return delta
-        raise RuntimeError("unreachable: the last delta carries a finish")
+        elif word in ("!hang", "!wait"):
+            time.sleep(3600 if word == "!hang" else 0.05)
+        if delta.finish:
+            reply.done(delta.finish, delta.usage or Usage())
+            return False
+        return not reply.piece(delta.text)
+
+
+def _text(prompt: str | Sequence[int]) -> str:
+    return prompt if isinstance(prompt, str) else " ".join(str(number) for number in prompt)
 
 
 def _words(text: str, prompt_tokens: int, sampling: Sampling) -> Iterator[Delta]:

@@ -11,25 +11,34 @@ import http.client
 import json
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wellread.errors import ContextOverflow, ModelError
-from wellread.types import Delta, Sampling, Usage
+from wellread.errors import ContextOverflow, ModelError, UsageError
+from wellread.models.desk import Capacity
+from wellread.models.engine import Reply
+from wellread.types import Sampling, Token, Usage
 
 _BATCH = 256  # prompt tokens between two chances to cancel
 
 
 class LlamaEngine:
-    """A GGUF loaded by llama.cpp, with LoRA adapters on it; `private` is a folder only this user can enter."""
+    """A GGUF loaded by llama.cpp, with LoRA adapters on it; `private` is a folder only this user can enter.
+
+    `lookup` guesses what comes next from where the last words stand in the prompt.
+    """
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, private: Path, threads: int, window: int, adapters: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, private: Path, threads: int, capacity: Capacity, adapters: Sequence[Path] = (), *, lookup: bool = False
+    ) -> None:
         import xllamacpp
 
-        self._window = window
+        self._window = capacity.window
+        self._adapters = len(adapters)
         self._key = secrets.token_hex(32)
         self._socket = private / "llama.sock"
         params = xllamacpp.CommonParams()
@@ -41,47 +50,70 @@ class LlamaEngine:
         params.endpoint_slots = params.ui = params.endpoint_props = params.endpoint_metrics = False
         params.cors_origins = ""
         params.offline = True
-        params.n_ctx = window
-        params.n_parallel = 1
+        params.n_ctx = capacity.room
+        params.n_parallel = capacity.slots
+        params.kv_unified = True  # requests share the room, however long each is
         params.n_batch = params.n_ubatch = _BATCH
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.n_threads_http = 1
         params.cache_ram_mib = 0  # its own prompt stays cached in the slot; the default adds a cache of up to 8 GiB
         params.warmup = False
         params.verbosity = 1
+        if lookup:
+            params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
         try:
             self._server = xllamacpp.Server(params)
         except RuntimeError as error:
             raise ModelError(f"llama.cpp cannot load {path.name}: {error}.", hint="check the file with: wellread models show") from error
 
-    def count(self, prompt: str) -> int:
-        return len(self._tokens(prompt))
+    def encode(self, prompt: str) -> list[int]:
+        return self._tokens(prompt)
 
-    def generate(self, prompt: str, sampling: Sampling, schema: str | None, emit: Callable[[str], bool]) -> Delta:
+    def begin(self, prompt: Sequence[int], sampling: Sampling, schema: str | None, reply: Reply) -> None:
         request = _sampling(sampling, self._window)
         # As token ids, because from text llama.cpp would put a second beginning-of-sequence before the template's own.
-        request |= {"prompt": self._tokens(prompt), "stream": True, "cache_prompt": True, "return_progress": True}
+        request |= {"prompt": list(prompt), "stream": True, "cache_prompt": True, "return_progress": True}
         if schema is not None:
             request["json_schema"] = json.loads(schema)
-        failures: list[Mapping[str, Any]] = []
-        last = Delta()
+        if sampling.adapters is not None:
+            request["lora"] = [{"id": number, "scale": scale} for number, scale in enumerate(sampling.adapters)]
+        threading.Thread(target=self._run, args=(request, reply), daemon=True).start()
 
-        def piece(reply: dict[str, Any]) -> bool:
-            nonlocal last
-            if "error" in reply:
-                failures.append(reply["error"])
+    def step(self) -> bool:
+        return False  # llama.cpp works in threads of its own
+
+    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
+        raise UsageError("the llama.cpp engine does not tell the probabilities of a prompt.", hint="use --engine openvino")
+
+    def _run(self, request: dict[str, Any], reply: Reply) -> None:
+        """Answer a request, in a thread of its own."""
+        failure: Mapping[str, Any] | None = None
+        ended: tuple[str, Usage] | None = None
+        unwanted = False
+
+        def piece(said: dict[str, Any]) -> bool:
+            nonlocal failure, ended, unwanted
+            if "error" in said:
+                failure = said["error"]
                 return True
-            choice = reply["choices"][0]
-            stopped = emit(choice["text"])
+            choice = said["choices"][0]
             if choice["finish_reason"]:
-                last = Delta(finish=choice["finish_reason"], usage=_usage(reply.get("usage", {})))
-            return stopped
+                ended = choice["finish_reason"], _usage(said.get("usage", {}))
+            unwanted = reply.piece(choice["text"], _told(choice.get("logprobs")))
+            return unwanted
 
-        self._server.handle_completions(request, piece)
-        if failures:
-            overflow = failures[0].get("type") == "exceed_context_size_error"
-            raise (ContextOverflow if overflow else ModelError)(f"llama.cpp: {failures[0].get('message')}.")
-        return last
+        try:
+            self._server.handle_completions(request, piece)
+        except Exception as error:
+            failure = {"message": f"{type(error).__name__}: {error}"}
+        if unwanted:
+            return
+        if failure is not None or ended is None:
+            words = failure or {"message": "it ended its answer half-way"}
+            overflow = words.get("type") == "exceed_context_size_error"
+            reply.failed((ContextOverflow if overflow else ModelError)(f"llama.cpp: {words.get('message')}."))
+        else:
+            reply.done(*ended)
 
     def _tokens(self, prompt: str) -> list[int]:
         line = _UnixConnection(self._socket)
@@ -118,15 +150,27 @@ def _sampling(sampling: Sampling, window: int) -> dict[str, Any]:
         "temperature": 0.0 if greedy else sampling.temperature,
         "top_p": sampling.top_p,
         "top_k": 1 if greedy else sampling.top_k,
-        "min_p": 0.0,
+        "min_p": sampling.min_p,
         "typical_p": 1.0,
         "repeat_penalty": sampling.repeat_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "logit_bias": [[token, bias] for token, bias in sampling.logit_bias],
         "repeat_last_n": window,
         "seed": secrets.randbits(31) if sampling.seed is None else sampling.seed,
         "stop": list(sampling.stop),
+        **({} if sampling.logprobs is None else {"logprobs": max(1, sampling.logprobs)}),
     }
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:
     cached = said.get("prompt_tokens_details", {}).get("cached_tokens", 0)
     return Usage(said.get("prompt_tokens", 0), said.get("completion_tokens", 0), cached)
+
+
+def _told(said: Mapping[str, Any] | None) -> tuple[Token, ...]:
+    """The tokens of a piece, as llama.cpp tells of them."""
+    return tuple(
+        Token(row["token"], row["logprob"], tuple((each["token"], each["logprob"]) for each in row.get("top_logprobs", ())))
+        for row in (said or {}).get("content", ())
+    )

@@ -7,8 +7,8 @@ What a start costs (SmolLM2-135M, one thread of a Xeon without AMX, CPU seconds)
 model converter, see `import_genai`), tokeniser 0.15, reading the IR 0.1, compiling it 1.0 to 1.7. Tried and left: CACHE_DIR (570 MB
 more on disk, 0.8 s slower), CACHE_DIR with CACHE_MODE=OPTIMIZE_SIZE (no quicker), an 8-bit KV cache (half of 118 MB, but other
 text), f32 (prompt 20 % quicker on that processor, each token 40 % slower, 1.4 GB). ContinuousBatchingPipeline rather than
-LLMPipeline: as quick, and it hands out one step at a time, so that a request can be cancelled while its prompt is read, and tells
-why it finished.
+LLMPipeline: as quick, it takes requests up while others are worked on, and it hands out one step at a time, so that one can be
+cancelled while its prompt is read.
 """
 
 from __future__ import annotations
@@ -18,29 +18,40 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wellread.errors import ModelError
+from wellread.models.engine import Reply
 from wellread.models.gguf import read_gguf
+from wellread.models.pieces import Detokeniser, StopCutter
 from wellread.models.repack import repack
+from wellread.models.stepwise import Stepwise
 from wellread.models.weights import write_f16
-from wellread.types import Delta, Sampling, Usage
+from wellread.types import Sampling, Token, Usage
 
 _BLOCK = 32  # tokens in a block of GenAI's KV cache on a CPU
 _BATCH = 256  # prompt tokens between two chances to cancel
 _MODEL = "openvino_model.xml"
 _SMALL = 1 << 30
+_GUESSED, _NGRAM = 4, 3  # tokens that prompt lookup guesses at a time, and those before them that it looks for
 
 
 class OpenVINOEngine:
     """A GGUF run by OpenVINO GenAI on the CPU; `derived` is the folder that holds, or will hold, its IR.
 
-    `precision` is None for what suits the processor (bf16 where it has it) or "f32".
+    `room` is how many tokens of all requests together are kept. `precision` is None for what suits the processor (bf16 where it has it) or
+    "f32". `lookup` guesses what comes next from where the last words stand in the prompt (prompt lookup decoding,
+    https://github.com/apoorvumang/prompt-lookup-decoding), and takes of it what the model would have written.
     """
 
-    def __init__(self, path: Path, derived: Path, end_tokens: Sequence[int], threads: int, window: int, precision: str | None) -> None:
+    def __init__(
+        self, path: Path, derived: Path, end_tokens: Sequence[int], threads: int, room: int, precision: str | None, *, lookup: bool = False
+    ) -> None:
         genai = import_genai()
         self.notes: tuple[str, ...] = ()
         if not (derived / _MODEL).exists():
@@ -54,47 +65,68 @@ class OpenVINOEngine:
         if precision is not None:
             properties["INFERENCE_PRECISION_HINT"] = precision
         scheduler = genai.SchedulerConfig()
-        scheduler.num_kv_blocks = -(-window // _BLOCK) + 2
+        scheduler.num_kv_blocks = -(-room // _BLOCK) + 2
         scheduler.max_num_batched_tokens = _BATCH
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = True
         self._genai = genai
         self._tokenizer = genai.Tokenizer(str(derived), INFERENCE_NUM_THREADS=1)
-        self._pipeline = genai.ContinuousBatchingPipeline(str(derived), self._tokenizer, scheduler, "CPU", **properties)
+        looking = {"prompt_lookup": True} if lookup else {}
+        self._pipeline = genai.ContinuousBatchingPipeline(str(derived), self._tokenizer, scheduler, "CPU", **properties, **looking)
+        self._stepwise = Stepwise(derived / _MODEL, set(end_tokens), threads, self._tokenizer.decode)
         self._end_tokens = set(end_tokens)
-        self._requests = 0
+        self._lookup = lookup
+        self._numbers = iter(range(1, sys.maxsize))
+        self._running: list[_Running] = []
 
-    def count(self, prompt: str) -> int:
-        return int(self._encode(prompt).shape[1])
+    def encode(self, prompt: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(prompt, add_special_tokens=False).input_ids.data[0].tolist()
+        return ids
 
-    def generate(self, prompt: str, sampling: Sampling, schema: str | None, emit: Callable[[str], bool]) -> Delta:
-        ids = self._encode(prompt)
-        self._requests += 1
-        handle = self._pipeline.add_request(self._requests, ids, self._config(sampling, schema))
-        words, cut = _Detokeniser(self._tokenizer.decode), _StopCutter(sampling.stop)
-        finish, written = "length", 0
-        while self._pipeline.has_non_finished_requests():
+    def begin(self, prompt: Sequence[int], sampling: Sampling, schema: str | None, reply: Reply) -> None:
+        if sampling.logit_bias or sampling.logprobs is not None:
+            self._stepwise.begin(prompt, sampling, reply)
+            return
+        from openvino import Tensor
+
+        ids = Tensor(np.array([prompt], np.int64))
+        handle = self._pipeline.add_request(next(self._numbers), ids, self._config(sampling, schema))
+        words, cut = Detokeniser(self._tokenizer.decode), StopCutter(sampling.stop)
+        self._running.append(_Running(handle, reply, len(prompt), words, cut))
+
+    def step(self) -> bool:
+        if self._pipeline.has_non_finished_requests():
             self._pipeline.step()
-            text = ""
-            while handle.can_read():
-                for output in handle.read().values():
-                    written += len(output.generated_ids)
-                    text += words.add(output.generated_ids)
-                    if output.finish_reason == self._genai.GenerationFinishReason.STOP:
-                        finish = "stop"
-            unwanted = emit(cut.add(text))
-            if cut.stopped:
-                finish = "stop"
-            if unwanted or cut.stopped:
-                handle.cancel()
-                break
-        while self._pipeline.has_non_finished_requests():
-            self._pipeline.step()
-        emit(cut.rest())
-        return Delta(finish=finish, usage=Usage(int(ids.shape[1]), written))
+        self._running = [running for running in self._running if self._goes_on(running)]
+        stepping = self._stepwise.step()
+        return stepping or bool(self._running) or self._pipeline.has_non_finished_requests()
 
-    def _encode(self, prompt: str) -> Any:
-        return self._tokenizer.encode(prompt, add_special_tokens=False).input_ids
+    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
+        return self._stepwise.score(prompt, top)
+
+    def _goes_on(self, running: _Running) -> bool:
+        """Tell what the last step brought for a request; False when it is over."""
+        ended, text = "", ""
+        while running.handle.can_read():
+            for output in running.handle.read().values():
+                running.written += len(output.generated_ids)
+                text += running.words.add(output.generated_ids)
+                if output.finish_reason == self._genai.GenerationFinishReason.STOP:
+                    ended = "stop"
+                elif output.finish_reason == self._genai.GenerationFinishReason.LENGTH:
+                    ended = "length"
+        text = running.cut.add(text)
+        if running.cut.stopped:
+            ended = "stop"
+        if ended:
+            running.handle.cancel()
+            running.reply.piece(text + running.cut.rest())
+            running.reply.done(ended, Usage(running.prompt, running.written))
+            return False
+        if running.reply.piece(text):
+            running.handle.cancel()
+            return False
+        return True
 
     def _config(self, sampling: Sampling, schema: str | None) -> Any:
         config = self._genai.GenerationConfig()
@@ -102,16 +134,33 @@ class OpenVINOEngine:
         config.max_new_tokens = sampling.max_tokens
         config.stop_token_ids = self._end_tokens
         config.repetition_penalty = sampling.repeat_penalty
+        config.presence_penalty = sampling.presence_penalty
+        config.frequency_penalty = sampling.frequency_penalty
+        if self._lookup:
+            config.num_assistant_tokens, config.max_ngram_size = _GUESSED, _NGRAM
         if sampling.temperature > 0:
             config.do_sample = True
             config.temperature = sampling.temperature
             config.top_p = sampling.top_p
+            config.min_p = sampling.min_p
             if sampling.top_k > 0:
                 config.top_k = sampling.top_k
             config.rng_seed = secrets.randbits(31) if sampling.seed is None else sampling.seed
         if schema is not None:
             config.structured_output_config = self._genai.StructuredOutputConfig(json_schema=schema)
         return config
+
+
+@dataclass
+class _Running:
+    """A request in the pipeline: its handle, who is told, and the tokens of its prompt and answer."""
+
+    handle: Any
+    reply: Reply
+    prompt: int
+    words: Detokeniser
+    cut: StopCutter
+    written: int = 0
 
 
 def import_genai() -> Any:
@@ -164,49 +213,3 @@ def _remove_abandoned(folder: Path) -> None:
     for left in folder.glob(".making-*"):
         if time.time() - left.stat().st_mtime > 3600:
             shutil.rmtree(left, ignore_errors=True)
-
-
-class _Detokeniser:
-    """Token ids to text, in pieces that never split a character.
-
-    A token may hold part of a character (the decoder leaves such a part out), and how a token reads can depend on the ones before
-    it; so a short stretch is decoded with and without the new ids, and their difference is the new text.
-    """
-
-    def __init__(self, decode: Callable[[list[int]], str]) -> None:
-        self._decode = decode
-        self._ids: list[int] = []
-        self._given = ""
-
-    def add(self, ids: Sequence[int]) -> str:
-        self._ids.extend(ids)
-        new = self._decode(self._ids)[len(self._given) :]
-        if new:
-            self._ids = self._ids[-4:]  # the part of a character has at most three bytes, so at most three tokens
-            self._given = self._decode(self._ids)
-        return new
-
-
-class _StopCutter:
-    """Passes text on until one of the stop strings, and holds back what may be the beginning of one."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = [stop for stop in stops if stop]
-        self._held = ""
-        self.stopped = False
-
-    def add(self, text: str) -> str:
-        if self.stopped:
-            return ""
-        text = self._held + text
-        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if ends:
-            self.stopped, self._held = True, ""
-            return text[: min(ends)]
-        keep = max((n for stop in self._stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-    def rest(self) -> str:
-        held, self._held = self._held, ""
-        return "" if self.stopped else held

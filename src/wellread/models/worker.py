@@ -3,11 +3,13 @@
 Native engines can crash, hang or exhaust memory; in a child they take only the request with them. The two sides talk over the
 child's stdin and stdout, one JSON object a line:
 
-    to the child     the settings to load; then {"id", "op": "generate" | "count" | "ping", ...} and {"op": "cancel", "id"}
-    from the child   {"event": "ready", "notes"} or {"event": "failed", "kind", "message", "hint"}; then for each id
-                     {"id", "text"}..., {"id", "finish", "usage"} or {"id", "count"} or {"id", "pong"} or {"id", "error", ...}
+    to the child     the settings to load; then {"id", "op": "generate" | "score" | "count" | "ping", ...} and {"op": "cancel", "id"}
+    from the child   {"event": "ready", "notes"} or {"event": "failed", "message", "hint"}; then for each id
+                     {"id", "text", "tokens"?}..., {"id", "finish", "usage"} or {"id", "count"} or {"id", "scored"} or {"id", "pong"}
+                     or {"id", "error", ...}; at last {"event": "broken", "message", "hint"} where the engine gave up
 
-An {"id", "text": ""} only says that work goes on. When its stdin closes the child exits, so none outlives its parent.
+Requests are worked on side by side, so what is said about them is mixed. An {"id", "text": ""} only says that work goes on. When its stdin
+closes the child exits, so none outlives its parent.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from wellread.errors import ContextOverflow, ModelError
-from wellread.types import Delta, Sampling, Usage
+from wellread.models.desk import token_of
+from wellread.models.restarts import Restarts
+from wellread.types import Delta, Sampling, Token, Usage
 
 
 class EngineFailed(ModelError):
@@ -40,14 +44,17 @@ class EngineProcess:
     """One engine with one model in a child process; started when asked or when first used, and again after it died.
 
     `settings` is what `wellread.models.child` needs to load it. The child is taken for hung, and killed, when it says nothing for
-    `silence_s` seconds while a request waits (`load_s` while it loads). Safe to use from several threads; requests are served one
-    after another.
+    `silence_s` seconds while a request waits (`load_s` while it loads). Safe to use from several threads; requests are worked on side by
+    side. One that crashed is started anew with the next request, later and later as `Restarts` has it.
     """
 
-    def __init__(self, settings: Mapping[str, Any], *, silence_s: float = 120.0, load_s: float = 900.0) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], *, silence_s: float = 120.0, load_s: float = 900.0, restarts: Restarts | None = None
+    ) -> None:
         self._settings = dict(settings)
         self._silence_s = silence_s
         self._load_s = load_s
+        self._restarts = restarts or Restarts()
         self._child: _Child | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -61,12 +68,16 @@ class EngineProcess:
         self._ask({"op": "ping"}, "pong")
         return self._running().notes
 
-    def count(self, prompt: str) -> int:
+    def count(self, prompt: str | Sequence[int]) -> int:
         """How many tokens a prompt takes."""
         return int(self._ask({"op": "count", "prompt": prompt}, "count"))
 
-    def generate(self, prompt: str, *, sampling: Sampling, schema: str | None = None) -> Iterator[Delta]:
-        """Continue a prompt; the last delta carries `finish` and `usage`. Closing the iterator stops the generation.
+    def score(self, prompt: str | Sequence[int], top: int) -> list[Token]:
+        """Every token of a text with its probability after those before it, and the `top` likeliest at its place."""
+        return [token_of(row) for row in self._ask({"op": "score", "prompt": prompt, "top": top}, "scored")]
+
+    def generate(self, prompt: str | Sequence[int], *, sampling: Sampling, schema: str | None = None) -> Iterator[Delta]:
+        """Continue a prompt, text or token numbers; the last delta carries `finish` and `usage`. Closing the iterator stops the generation.
 
         Raises `ContextOverflow` before anything is generated, and `ModelError` when the child dies or hangs.
         """
@@ -79,9 +90,10 @@ class EngineProcess:
                 reply = self._next(child, mailbox)
                 if "finish" in reply:
                     done = True
+                    self._restarts.went_well()
                     yield Delta(finish=reply["finish"], usage=Usage(*reply["usage"]))
                 elif "text" in reply:  # an empty one is passed on too: it lets whoever reads stop while the prompt is still read
-                    yield Delta(text=reply["text"])
+                    yield Delta(text=reply["text"], tokens=tuple(token_of(row) for row in reply.get("tokens", ())))
         except ModelError:
             done = True
             raise
@@ -97,21 +109,31 @@ class EngineProcess:
             child.end()
 
     @property
+    def resting(self) -> bool:
+        """Whether it crashed so often that it is not started for now."""
+        return self._restarts.resting
+
+    @property
     def pid(self) -> int | None:
         """The child's process id, None when there is none."""
         child = self._child
         return child.process.pid if child is not None and child.alive else None
 
     def _running(self) -> _Child:
-        with self._lock:
-            if self._closed:
-                raise ModelError("the model was closed and cannot be used any more.")
-            if self._child is not None and not self._child.alive:
-                self._child.end()
-                self._child = None
-            if self._child is None:
-                self._child = _Child(self._settings)
-            return self._child
+        """The child, started where there is none; after crashes not at once."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise ModelError("the model was closed and cannot be used any more.")
+                if self._child is not None and not self._child.alive:
+                    self._child.end()
+                    self._child = None
+                    self._restarts.crashed()
+                if self._child is None and not (pause := self._restarts.pause()):
+                    self._child = _Child(self._settings)
+                if self._child is not None:
+                    return self._child
+            time.sleep(min(pause, 0.1))
 
     def _ask(self, request: Mapping[str, Any], answer: str) -> Any:
         child = self._running()
@@ -230,13 +252,15 @@ class _Child:
             if event == "ready":
                 self.notes = tuple(reply["notes"])
                 self.ready = True
-            elif event == "failed":
-                failure = {"error": "failed", "message": reply["message"], "hint": reply["hint"]}
+            elif event in ("failed", "broken"):
+                kind = "failed" if event == "failed" else "crashed"
+                failure = {"error": kind, "message": reply["message"], "hint": reply["hint"]}
+                if event == "broken":
+                    with self._lock:
+                        self._gone = failure
             else:
                 with self._lock:
                     mailbox = self._mailboxes.get(reply["id"])
-                    if reply.get("fatal"):
-                        self._gone = reply
                 if mailbox is not None:
                     mailbox.put(reply)
         self._listeners[0].join()  # so that its last words are complete

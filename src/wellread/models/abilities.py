@@ -1,0 +1,24 @@
+"""What an engine cannot do: shown with a model, and told to whoever asks for it."""
+
+from __future__ import annotations
+
+from wellread.errors import UsageError
+from wellread.types import Sampling
+
+CANNOT = {
+    "openvino": ("LoRA adapters", "logprobs or logit_bias together with a JSON schema"),
+    "llamacpp": ("the probabilities of a prompt's tokens",),
+}
+"""By engine, in words for people."""
+
+
+def check_able(engine: str, sampling: Sampling, *, adapters: int, vocabulary: int, schema: bool) -> None:
+    """Raise `UsageError` for what an engine cannot do with a model that has so many adapters and tokens (0: not known)."""
+    if sampling.adapters is not None and len(sampling.adapters) != adapters:
+        raise UsageError(
+            f"the model has {adapters} adapters, and {len(sampling.adapters)} scales are given.", hint="give one scale for each adapter"
+        )
+    if vocabulary and (wrong := [token for token, _ in sampling.logit_bias if not 0 <= token < vocabulary]):
+        raise UsageError(f"there is no token {wrong[0]}.", hint=f"the model has {vocabulary}, counted from 0")
+    if engine == "openvino" and schema and (sampling.logit_bias or sampling.logprobs is not None):
+        raise UsageError("the OpenVINO engine keeps no schema where logprobs or logit_bias are asked for.", hint="ask for one of them")
