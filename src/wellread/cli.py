@@ -420,7 +420,7 @@ def _loaded(arguments: argparse.Namespace) -> Loaded:
 def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
     from wellread.parts import Parts
 
-    return Parts(_loaded(arguments).settings, progress=screen.progress)
+    return Parts(_loaded(arguments).settings, progress=screen.progress, slots=vars(arguments).get("slots", 1))
 
 
 def _question(arguments: argparse.Namespace) -> str:

@@ -28,6 +28,7 @@ class Settings:
     base_url: address of an OpenAI-compatible server, for "openai:NAME" models.
     engine: what runs local chat models: "auto", "openvino" or "llamacpp".
     threads: threads for local models; 0 chooses by the machine.
+    speculative: "lookup" has local chat models guess ahead from the prompt, which is quicker where they quote; "none".
     context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
     embedder: "auto" (by the language of the documents), "all-minilm", "multilingual-e5-small" or a classic one (docs/finding.md).
     reranker: what reads the best passages again where that is asked for: "none", the folder of a cross-encoder in ONNX, or a file
@@ -47,6 +48,7 @@ class Settings:
     base_url: str = ""
     engine: str = "auto"
     threads: int = 0
+    speculative: str = "none"
     context_window: int = 0
     embedder: str = "auto"
     reranker: str = "none"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from wellread.models.abilities import CANNOT
 from wellread.models.facts import Facts, Weights
 from wellread.models.files import Pulled
 from wellread.models.memory import gigabytes
@@ -67,6 +68,7 @@ def _of_weights(weights: Weights, kind: str) -> list[tuple[str, str]]:
     if weights.fitting:
         rows.append(("", weights.fitting))
     rows.append(("engine", " or ".join(weights.engines)))
+    rows += [("", f"{engine} cannot do: {', '.join(CANNOT[engine])}") for engine in weights.engines]
     if not weights.template:
         rows.append(("template", "none in the file: it cannot hold a conversation by itself"))
     return rows

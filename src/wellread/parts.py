@@ -30,6 +30,8 @@ _SMALL_MODEL_EVIDENCE = 160
 class Parts:
     """Embedders and the chat model, loaded when first asked for and shared by the libraries that are given this.
 
+    `slots` is how many requests a local chat model works on side by side.
+
     `embedder`, `chat`, `judges` and `reranker` take the place of what the settings name: a test's fakes, or models of one's own. `close`
     ends what was loaded. Several threads may use one.
     """
@@ -43,8 +45,10 @@ class Parts:
         chat: ChatModel | None = None,
         judges: Judges = Judges(),
         reranker: Reranker | None = None,
+        slots: int = 1,
     ) -> None:
         self.settings = settings
+        self.slots = slots
         self._progress = progress
         self._store = ModelStore(settings.models_folder)
         self._given = embedder
@@ -152,6 +156,8 @@ class Parts:
             memory=settings.max_memory_mb * 1_000_000 or None,
             progress=self._progress,
             offline=settings.offline,
+            slots=self.slots,
+            speculative=settings.speculative,
         )
         opened.chat.start()
         if opened.size < _SMALL_MODEL_BYTES:

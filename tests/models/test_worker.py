@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from wellread.errors import ContextOverflow, ModelError
+from wellread.models.restarts import Restarts
 from wellread.models.worker import EngineFailed, EngineProcess
 from wellread.types import Delta, Sampling
 
@@ -155,6 +156,7 @@ def test_a_closed_process_is_gone_with_its_folder(echo: EngineProcess) -> None:
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     program = f"""
 import time
+from wellread.models.restarts import Restarts
 from wellread.models.worker import EngineProcess
 process = EngineProcess({ECHO!r})
 process.wait_ready()
@@ -168,3 +170,64 @@ list(process.generate("!hang", sampling=Sampling()))
         assert psutil.pid_exists(pid)
         parent.kill()
     assert gone(pid)
+
+
+def test_requests_are_worked_on_side_by_side(echo: EngineProcess) -> None:
+    slow = echo.generate("!wait " * 300, sampling=Sampling(max_tokens=300))
+    assert next(slow).text
+    began = time.monotonic()
+    assert said(echo, "a short one")[0] == "a short one"
+    assert time.monotonic() - began < 10  # the other one takes 15 s
+    slow.close()
+
+
+def test_what_does_not_fit_beside_the_others_waits() -> None:
+    process = EngineProcess({**ECHO, "context_window": 100, "room": 150})
+    first = process.generate("!wait " * 60, sampling=Sampling(max_tokens=40))
+    assert next(first).text
+    order: list[str] = []
+
+    def ask(prompt: str, tokens: int) -> None:
+        said(process, prompt, max_tokens=tokens)
+        order.append(prompt)
+
+    large = threading.Thread(target=ask, args=("large " * 50, 50))
+    large.start()
+    time.sleep(0.3)
+    small = threading.Thread(target=ask, args=("small", 5))
+    small.start()  # it came later, so it waits although there is room
+    time.sleep(0.3)
+    assert order == []
+    list(first)
+    large.join()
+    small.join()
+    assert len(order) == 2
+    process.close()
+
+
+def test_a_request_that_is_refused_leaves_the_others_alone(echo: EngineProcess) -> None:
+    other = echo.generate("!wait " * 20, sampling=Sampling(max_tokens=20))
+    assert next(other).text
+    pid = echo.pid
+    with pytest.raises(ModelError, match="refused the request: told to refuse"):
+        said(echo, "!refuse")
+    assert list(other)[-1].finish == "length"
+    assert echo.pid == pid
+
+
+def test_an_engine_that_always_crashes_is_left_alone_for_a_while() -> None:
+    restarts = Restarts(most=3, first_s=0.05, longest_s=0.1, rest_s=0.5)
+    process = EngineProcess(ECHO, restarts=restarts)
+    for _ in range(3):
+        with pytest.raises(ModelError, match="stopped unexpectedly"):
+            said(process, "!crash")
+        while process.pid is not None:
+            time.sleep(0.01)
+    with pytest.raises(ModelError, match="crashed 3 times in a row") as caught:
+        said(process, "hello")
+    assert process.resting
+    assert caught.value.hint is not None and caught.value.hint.startswith("ask again in")
+    time.sleep(0.6)
+    assert said(process, "hello")[0] == "hello"
+    assert not process.resting
+    process.close()

@@ -171,6 +171,8 @@ def test_a_full_line_turns_away_and_recovers(start: Callable[..., Any]) -> None:
         if answer.status_code == 429:
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["error"]["type"] == "rate_limit_error"
+    while running.runtime.line.working and time.monotonic() < until:  # the thread of the last answer is about to end
+        time.sleep(0.01)
     assert (running.runtime.line.working, running.runtime.line.waiting) == (0, 0)
     assert post(running, BODY).status_code == 200
 
@@ -217,7 +219,8 @@ class Supervised(EchoChat):
 
     def __init__(self) -> None:
         super().__init__()
-        self.process = EngineProcess({"engine": "echo", "path": "", "threads": 1, "context_window": 4096}, silence_s=10)
+        settings = {"engine": "echo", "threads": 1, "context_window": 4096, "room": 4096, "slots": 4}
+        self.process = EngineProcess(settings, silence_s=10)
 
     def stream(self, messages: Any, *, sampling: Sampling = Sampling(), **how: Any) -> Iterator[Delta]:
         yield from self.process.generate(messages[-1].content, sampling=sampling)

@@ -128,9 +128,11 @@ def test_a_schema_reaches_the_engine_and_a_reply_is_parsed(start: Callable[..., 
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
-        ({"logprobs": True}, "logprobs"),
-        ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"presence_penalty": 0.5}, "presence_penalty"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 99}, "top_logprobs"),
+        ({"logit_bias": {"five": 1}}, "logit_bias.five"),
+        ({"logit_bias": {"5": 1000}}, "logit_bias.5"),
+        ({"presence_penalty": 5}, "presence_penalty"),
         ({"n": 99}, "n"),
         ({"temperature": -1}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -179,15 +181,25 @@ def test_texts_are_gone_on_from(start: Callable[..., Any]) -> None:
     ask = client(start(EchoChat()))
     one = ask.completions.create(model="echo", prompt="Once upon a time", max_tokens=50)
     assert (one.choices[0].text, one.choices[0].finish_reason) == ("Once upon a time", "stop")
+    told = ask.completions.create(model="echo", prompt="a b", echo=True, logprobs=1, max_tokens=0).choices[0]
+    assert (told.text, told.finish_reason) == ("a b", "length")
+    assert told.logprobs is not None
+    assert told.logprobs.model_dump() == {
+        "tokens": ["a", " b"], "token_logprobs": [None, -1.0], "top_logprobs": [None, {" b": -1.0}], "text_offset": [0, 1],
+    }  # fmt: skip
+    numbers = ask.completions.create(model="echo", prompt=[[7, 8], [9]], echo=True, max_tokens=1)
+    assert [choice.text for choice in numbers.choices] == ["7 87", "99"]
     two = ask.completions.create(model="echo", prompt=["a b", "c d"], n=2)
     assert [(choice.index, choice.text) for choice in two.choices] == [(0, "a b"), (1, "a b"), (2, "c d"), (3, "c d")]
     assert two.usage is not None
     assert (two.usage.prompt_tokens, two.usage.completion_tokens) == (4, 8)
     assert "".join(each.choices[0].text for each in ask.completions.create(model="echo", prompt="a b c", stream=True)) == "a b c"
     for wrong in (
-        {"prompt": [1, 2]},
-        {"prompt": "a", "logprobs": 0},
-        {"prompt": "a", "echo": True},
+        {"prompt": [1, "a"]},
+        {"prompt": [[1], "a"]},
+        {"prompt": [-1]},
+        {"prompt": "a", "logprobs": 99},
+        {"prompt": "a", "max_tokens": 0},
         {"prompt": ""},
         {"prompt": "a", "suffix": "b"},
     ):
@@ -335,3 +347,19 @@ def test_the_events_of_a_response_build_it(start: Callable[..., Any], shelve: Ca
     assert ask.responses.retrieve(final.id).output_text == final.output_text
     with pytest.raises(openai.NotFoundError), ask.responses.stream(model="none", input="x") as stream:
         list(stream)
+
+
+def test_probabilities_of_tokens_are_told(start: Callable[..., Any]) -> None:
+    ask = client(start(EchoChat()))
+    messages: Any = [{"role": "user", "content": "a b"}]
+    whole = ask.chat.completions.create(model="echo", messages=messages, logprobs=True, top_logprobs=1).choices[0]
+    assert whole.logprobs is not None and whole.logprobs.content is not None
+    assert [(token.token, token.logprob, token.top_logprobs[0].token) for token in whole.logprobs.content] == [
+        ("a", -1, "a"),
+        (" b", -1, " b"),
+    ]
+    told = []
+    for chunk in ask.chat.completions.create(model="echo", messages=messages, logprobs=True, stream=True):
+        for choice in chunk.choices:
+            told += choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
+    assert [(token.token, token.bytes, token.top_logprobs) for token in told] == [("a", [97], []), (" b", [32, 98], [])]

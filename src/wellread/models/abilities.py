@@ -14,9 +14,9 @@ CANNOT = {
 
 def check_able(engine: str, sampling: Sampling, *, adapters: int, vocabulary: int, schema: bool) -> None:
     """Raise `UsageError` for what an engine cannot do with a model that has so many adapters and tokens (0: not known)."""
-    if sampling.adapters is not None and len(sampling.adapters) != adapters:
+    if sampling.adapters is not None and len(sampling.adapters) > adapters:
         raise UsageError(
-            f"the model has {adapters} adapters, and {len(sampling.adapters)} scales are given.", hint="give one scale for each adapter"
+            f"the model has {adapters} adapters, and a scale is given for number {len(sampling.adapters) - 1}.", hint="they count from 0"
         )
     if vocabulary and (wrong := [token for token, _ in sampling.logit_bias if not 0 <= token < vocabulary]):
         raise UsageError(f"there is no token {wrong[0]}.", hint=f"the model has {vocabulary}, counted from 0")

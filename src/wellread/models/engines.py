@@ -24,6 +24,7 @@ from wellread.models.worker import EngineFailed, EngineProcess
 from wellread.types import Delta, Message, ModelRef, Sampling, Token
 
 ENGINES = ("auto", "openvino", "llamacpp")
+SPECULATIVE = ("none", "lookup")
 DEFAULT_WINDOW = 4096
 _ORDINARY = 2048  # tokens of a question with its passages and its answer
 
@@ -156,19 +157,21 @@ def open_chat(
     adapters: Sequence[Path] = (),
     memory: int | None = None,
     slots: int = 1,
-    lookup: bool = False,
+    speculative: str = "none",
 ) -> LocalChat:
     """A chat model from a GGUF file; nothing is loaded before `start()` or the first request.
 
     `derived` is a folder for files made from the model (several hundred MB, safe to delete). `context_window` is in tokens, by
     default 4096 or what the model was trained for if that is less. `precision` is for the OpenVINO engine: None for what suits the
     processor, or "f32". `manner` is how it is to speak, `adapters` are LoRA files to put on it. `memory` is how many bytes it may take, by
-    default what is free. `slots` is how many requests are worked on side by side; one where memory is short. `lookup` guesses ahead from
-    the prompt, in f32 with OpenVINO so that the text stays the same. Raises `UsageError` for an unknown engine or a window the model cannot
-    fill, `ModelError` for an unsound file, or one that takes more memory than there is.
+    default what is free. `slots` is how many requests are worked on side by side; one where memory is short. `speculative`="lookup"
+    guesses ahead from the prompt, in f32 with OpenVINO so that the text stays the same. Raises `UsageError` for an unknown engine or a
+    window the model cannot fill, `ModelError` for an unsound file, or one that takes more memory than there is.
     """
     if engine not in ENGINES:
         raise UsageError(f'there is no engine "{engine}".', hint=suggest(engine, ENGINES) or "one of " + ", ".join(ENGINES))
+    if speculative not in SPECULATIVE:
+        raise UsageError(f'there is no speculative decoding "{speculative}".', hint='"lookup", or "none"')
     if precision not in (None, "f32"):
         raise UsageError(f'there is no precision "{precision}".', hint='"f32", or leave it out')
     if not path.is_file():
@@ -191,10 +194,10 @@ def open_chat(
             notes.append(f"{gigabytes(free)} are free, so requests are worked on one after another.")
         names, left_out = _fitting(name, gguf, names, room_for(window, slots), free, prepared=folder.is_dir())
         notes += left_out
-    common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window, "slots": slots, "lookup": lookup}
-    common["room"] = room_for(window, slots)
-    if lookup:
-        precision = "f32"
+    common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window, "slots": slots}
+    common |= {"room": room_for(window, slots), "lookup": speculative == "lookup"}
+    if speculative == "lookup":
+        precision = "f32"  # in 16 bits the sums of several tokens at once differ from those of one, and so does the text
     plans: list[dict[str, Any]] = []
     for chosen in names:
         if chosen == "openvino":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wellread.errors import ModelError
+from wellread.models.abilities import CANNOT
 from wellread.models.catalog import Entry
 from wellread.models.engines import default_window, engines_for
 from wellread.models.files import ModelStore, Pulled
@@ -65,7 +66,8 @@ class Facts:
     def json(self) -> dict[str, Any]:
         record = asdict(self)
         if self.weights is not None:
-            record["weights"] |= {"fits": self.weights.fits, "need_total": self.weights.need.total}
+            cannot = {engine: list(CANNOT[engine]) for engine in self.weights.engines}
+            record["weights"] |= {"fits": self.weights.fits, "need_total": self.weights.need.total, "cannot": cannot}
         return record
 
 

@@ -225,7 +225,8 @@ def _words(text: str, prompt_tokens: int, sampling: Sampling) -> Iterator[Delta]
     ends = [at for stop in sampling.stop if stop and (at := text.find(stop)) >= 0]
     pieces = _PIECE.findall(text[: min(ends)] if ends else text)
     for piece in pieces[: sampling.max_tokens]:
-        yield Delta(text=piece)
+        told = () if sampling.logprobs is None else (Token(piece, -1.0, ((piece, -1.0),) if sampling.logprobs else ()),)
+        yield Delta(text=piece, tokens=told)
     written = min(len(pieces), sampling.max_tokens)
     yield Delta(finish="length" if len(pieces) > sampling.max_tokens else "stop", usage=Usage(prompt_tokens, written))
 

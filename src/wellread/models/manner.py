@@ -9,7 +9,7 @@ from wellread.models.parameters import Value
 from wellread.types import Message, Sampling
 
 _PLAIN_SAMPLING = Sampling()
-_SHARED = ("temperature", "top_p", "top_k", "seed", "repeat_penalty")
+_SHARED = ("temperature", "top_p", "top_k", "min_p", "seed", "repeat_penalty", "presence_penalty", "frequency_penalty")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
 from wellread.models.schema import check_schema
-from wellread.types import Delta, Message, ModelRef, Sampling, Usage
+from wellread.types import Delta, Message, ModelRef, Sampling, Token, Usage
 
 if TYPE_CHECKING:
     import httpx
@@ -92,15 +92,23 @@ class OpenAIChat:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
         }
-        # Servers refuse words they do not know, so what is not asked for is not said. The last two are extensions of local servers.
+        # Servers refuse words they do not know, so what is not asked for is not said. Some are extensions of local servers.
         if sampling.stop:
             body["stop"] = list(sampling.stop)
         if sampling.seed is not None:
             body["seed"] = sampling.seed
         if sampling.top_k > 0:
             body["top_k"] = sampling.top_k
-        if sampling.repeat_penalty != 1.0:
-            body["repeat_penalty"] = sampling.repeat_penalty
+        plain = Sampling()
+        for name in ("repeat_penalty", "presence_penalty", "frequency_penalty", "min_p"):
+            if getattr(sampling, name) != getattr(plain, name):
+                body[name] = getattr(sampling, name)
+        if sampling.logit_bias:
+            body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
+        if sampling.logprobs is not None:
+            body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+        if sampling.adapters is not None:
+            body["lora"] = [{"id": number, "scale": scale} for number, scale in enumerate(sampling.adapters)]
         if schema is not None:
             check_schema(schema)
             body["response_format"] = {
@@ -125,9 +133,9 @@ class OpenAIChat:
             if isinstance(said, dict):
                 usage = _usage(said)
             for choice in event.get("choices") or []:
-                text = (choice.get("delta") or {}).get("content")
-                if text:
-                    yield Delta(text=text)
+                text, tokens = (choice.get("delta") or {}).get("content"), _tokens(choice.get("logprobs"))
+                if text or tokens:
+                    yield Delta(text=text or "", tokens=tokens)
                 if choice.get("finish_reason"):
                     finish = _FINISHES.get(choice["finish_reason"], "stop")
         if finish is None and not ended:
@@ -183,6 +191,14 @@ def _message(body: str) -> tuple[str, str]:
             error.get("code") if isinstance(error.get("code"), str) else error.get("type", "")
         )
     return str(error)[:300], ""
+
+
+def _tokens(said: Mapping[str, Any] | None) -> tuple[Token, ...]:
+    found = []
+    for row in (said or {}).get("content") or []:
+        top = tuple((each["token"], each["logprob"]) for each in row.get("top_logprobs") or ())
+        found.append(Token(row["token"], row["logprob"], top))
+    return tuple(found)
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:

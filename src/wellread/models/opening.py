@@ -35,6 +35,8 @@ def open_named(
     memory: int | None = None,
     progress: Progress = silent,
     offline: bool = False,
+    slots: int = 1,
+    speculative: str = "none",
 ) -> Opened:
     """Open a model by its name or the path of its file; see `open_chat`. One of the catalogue is fetched when it is not here.
 
@@ -66,5 +68,7 @@ def open_named(
         manner=manner,
         adapters=adapters,
         memory=memory,
+        slots=slots,
+        speculative=speculative,
     )
     return Opened(chat, languages, path.stat().st_size)

@@ -27,7 +27,10 @@ KNOWN = {
     "top_p": Range(float, 0.0001, 1),
     "top_k": Range(int, 0, 1 << 20),
     "seed": Range(int, 0, (1 << 31) - 1),
+    "min_p": Range(float, 0, 0.99),
     "repeat_penalty": Range(float, 0.01, 10),
+    "presence_penalty": Range(float, -2, 2),
+    "frequency_penalty": Range(float, -2, 2),
     "stop": Range(str),
     "num_predict": Range(int, -2, 1 << 24),
     "num_ctx": Range(int, 1, 1 << 27),
@@ -36,7 +39,7 @@ KNOWN = {
 }
 """`num_predict` of -1 or -2 is no limit. `num_keep` says what stays when a prompt is cut; prompts are never cut here, so all of it does."""
 
-_OFF = {"min_p": 0, "typical_p": 1, "tfs_z": 1, "presence_penalty": 0, "frequency_penalty": 0, "mirostat": 0, "repeat_last_n": -1}
+_OFF = {"typical_p": 1, "tfs_z": 1, "mirostat": 0, "repeat_last_n": -1}
 """Parameters that are only had switched off, with the value that does so."""
 
 _ELSEWHERE = (

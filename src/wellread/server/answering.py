@@ -90,6 +90,8 @@ def _check(turn: Turn) -> None:
         raise unsupported("response_format", "a library answers in sentences", hint='its answer as JSON is in the field "wellread"')
     if turn.count > 1:
         raise unsupported("n", "a library gives one answer")
+    if turn.sampling.logprobs is not None or turn.sampling.logit_bias or turn.sampling.adapters is not None:
+        raise unsupported("logprobs", "a library's answers are quoted and checked, not drawn token by token")
     if turn.sampling.stop:
         raise unsupported("stop", "a library's answers end where they end")
 

@@ -51,8 +51,8 @@ def _answer(turn: Turn, model: ChatModel, index: int) -> Iterator[Piece]:
         yield from _free(turn, model, index)
     else:
         for delta in model.stream(told(turn), schema=turn.schema, sampling=turn.sampling):
-            if delta.text:
-                yield Said(index, delta.text)
+            if delta.text or delta.tokens:
+                yield Said(index, delta.text, delta.tokens)
             if delta.finish:
                 yield Ended(index, delta.finish, delta.usage or Usage())
 

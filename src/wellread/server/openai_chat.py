@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,13 +15,13 @@ from wellread.record import answer_json
 from wellread.server.answering import answering
 from wellread.server.body import Fields
 from wellread.server.cited import marked, url_citation
-from wellread.server.errors import openai_error
+from wellread.server.errors import openai_error, unsupported
 from wellread.server.exchange import Exchange
 from wellread.server.openai_read import chosen, functions, messages, response_format
-from wellread.server.sampling import answers, refuse, sampling
+from wellread.server.sampling import answers, chat_logprobs, refuse, sampling
 from wellread.server.sse import DONE, Form, event
 from wellread.server.turn import Called, Found, Piece, Said, Turn
-from wellread.types import Usage
+from wellread.types import Token, Usage
 
 _CANNOT: dict[str, tuple[object, str]] = {
     "functions": ([], 'this is the old way; use "tools"'),
@@ -53,10 +53,13 @@ def read(fields: Fields) -> Turn:
     refuse(fields, _CANNOT)
     offered = functions(fields)
     choice, callable_ = chosen(fields, offered)
+    how = replace(sampling(fields, "max_completion_tokens", "max_tokens"), logprobs=chat_logprobs(fields))
+    if how.logprobs is not None and choice != "none":
+        raise unsupported("logprobs", "they are not told where functions may be called", hint='leave "tools" out')
     return Turn(
         model=fields.text("model"),
         messages=messages(fields),
-        sampling=sampling(fields, "max_completion_tokens", "max_tokens"),
+        sampling=how,
         schema=response_format(fields.inner("response_format")),
         functions=callable_,
         choice=choice,
@@ -74,6 +77,7 @@ class _Message:
     """An answer as its pieces come in."""
 
     text: str = ""
+    tokens: list[Token] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     finish: str = "stop"
     found: Found | None = None
@@ -87,6 +91,7 @@ def whole(turn: Turn, pieces: Iterator[Piece]) -> dict[str, Any]:
         message = made[piece.index]
         if isinstance(piece, Said):
             message.text += piece.text
+            message.tokens += piece.tokens
         elif isinstance(piece, Called):
             if piece.name:
                 message.calls.append(_call(piece))
@@ -97,7 +102,8 @@ def whole(turn: Turn, pieces: Iterator[Piece]) -> dict[str, Any]:
             message.finish = piece.finish
             usage = _sum(usage, piece.usage)
     head = _head(turn, "chat.completion")
-    choices = [_choice(index, message) for index, message in enumerate(made)]
+    told = turn.sampling.logprobs is not None
+    choices = [_choice(index, message, logprobs_json(message.tokens) if told else None) for index, message in enumerate(made)]
     own = [own_json(message.found) for message in made if message.found]
     return head | {"choices": choices, "usage": usage_json(usage)} | ({"wellread": own[0]} if own else {})
 
@@ -112,7 +118,8 @@ def frames(turn: Turn, pieces: Iterator[Piece], *, with_usage: bool) -> Generato
             begun.add(piece.index)
             yield event(head | {"choices": [_delta(piece.index, {"role": "assistant", "content": ""})]})
         if isinstance(piece, Said):
-            yield event(head | {"choices": [_delta(piece.index, {"content": piece.text})]})
+            told = logprobs_json(piece.tokens) if piece.tokens else None
+            yield event(head | {"choices": [_delta(piece.index, {"content": piece.text}) | {"logprobs": told}]})
         elif isinstance(piece, Called):
             call = {"index": piece.position, **(_call(piece) if piece.name else {"function": {"arguments": piece.arguments}})}
             yield event(head | {"choices": [_delta(piece.index, {"tool_calls": [call]})]})
@@ -142,13 +149,25 @@ def usage_json(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _choice(index: int, made: _Message) -> dict[str, Any]:
+def logprobs_json(tokens: Sequence[Token]) -> dict[str, Any]:
+    """Tokens with their probabilities."""
+    rows = [
+        _token(token.text, token.logprob) | {"top_logprobs": [_token(text, logprob) for text, logprob in token.top]} for token in tokens
+    ]
+    return {"content": rows, "refusal": None}
+
+
+def _token(text: str, logprob: float | None) -> dict[str, Any]:
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+
+def _choice(index: int, made: _Message, logprobs: dict[str, Any] | None) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": made.text if made.text or not made.calls else None, "refusal": None}
     if made.calls:
         message["tool_calls"] = made.calls
     if made.found is not None:
         message["annotations"] = _annotations(made.found)
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": made.finish}
+    return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": made.finish}
 
 
 def _annotations(found: Found) -> list[dict[str, Any]]:

@@ -10,15 +10,10 @@ _MOST_STOPS = 16
 _LONGEST_STOP = 200
 _MOST_ANSWERS = 8
 
-_CANNOT = {
-    "presence_penalty": (0, "no engine here has this penalty; repeat_penalty is there"),
-    "frequency_penalty": (0, "no engine here has this penalty; repeat_penalty is there"),
-    "logit_bias": ({}, "no engine here shifts single tokens"),
-    "logprobs": (False, "no engine here tells them"),
-    "top_logprobs": (0, "no engine here tells them"),
-    "min_p": (0, "no engine here has it; top_p and top_k are there"),
-    "typical_p": (1, "no engine here has it; top_p and top_k are there"),
-}
+_MOST_BIASES = 300
+_MOST_TOP = 20
+
+_CANNOT: dict[str, tuple[object, str]] = {"typical_p": (1, "no engine here has it; top_p, top_k and min_p are there")}
 """What can be asked for and is not there: the value that asks for nothing, and what is said to any other."""
 
 
@@ -36,7 +31,43 @@ def sampling(fields: Fields, *limits: str) -> Sampling:
         max_tokens=longest,
         stop=_stops(fields),
         repeat_penalty=fields.number(penalty, 1.0, least=0.01, most=10),
+        min_p=fields.number("min_p", 0.0, least=0, most=0.99),
+        presence_penalty=fields.number("presence_penalty", 0.0, least=-2, most=2),
+        frequency_penalty=fields.number("frequency_penalty", 0.0, least=-2, most=2),
+        logit_bias=_biases(fields),
+        adapters=_scales(fields),
     )
+
+
+def chat_logprobs(fields: Fields) -> int | None:
+    """How many of the likeliest tokens are told beside each one, as chat completions ask for it; None where none are told."""
+    if not fields.flag("logprobs"):
+        if fields.whole("top_logprobs", 0, most=_MOST_TOP):
+            raise wrong("top_logprobs", '"top_logprobs" is told with "logprobs" only', hint='send "logprobs": true as well')
+        return None
+    return fields.whole("top_logprobs", 0, most=_MOST_TOP)
+
+
+def _biases(fields: Fields) -> tuple[tuple[int, float], ...]:
+    """Biases by token number; their keys are text in JSON."""
+    given = fields.inner("logit_bias")
+    if len(given.values) > _MOST_BIASES:
+        raise wrong("logit_bias", f'"logit_bias" holds more than {_MOST_BIASES} tokens')
+    found = []
+    for name in given.values:
+        if not (name.isascii() and name.isdigit() and len(name) < 10):
+            raise wrong(given.at(name), f'"{given.at(name)}" is no token number')
+        found.append((int(name), given.number(name, least=-100, most=100)))
+    return tuple(found)
+
+
+def _scales(fields: Fields) -> tuple[float, ...] | None:
+    """The scales of a model's adapters, as llama.cpp's server takes them: [{"id", "scale"}], those that are not named at 0."""
+    rows = fields.objects("lora", most=16)
+    if not rows:
+        return None
+    scales = {row.whole("id", most=15): row.number("scale", least=-10, most=10) for row in rows}
+    return tuple(scales.get(number, 0.0) for number in range(max(scales) + 1))
 
 
 def refuse(fields: Fields, cannot: dict[str, tuple[object, str]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wellread.types import Answer, Message, Sampling, Usage
+from wellread.types import Answer, Message, Sampling, Token, Usage
 
 Choice = Literal["none", "auto", "required", "named"]
 """Whether a model calls a function: never, when it wants to, some, or this one."""
@@ -41,10 +41,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A piece of text of the answer `index`."""
+    """A piece of text of the answer `index`, and its tokens where these are wanted."""
 
     index: int
     text: str
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
