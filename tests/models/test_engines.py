@@ -73,8 +73,8 @@ def test_what_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
         open_chat(tmp_path / "none.gguf", **arguments)
     with pytest.raises(UsageError, match="trained for 512 tokens of context, not 513"):
         open_chat(good, context_window=513, **arguments)
-    with pytest.raises(UsageError, match="precision"):
-        open_chat(good, precision="f64", **arguments)
+    with pytest.raises(UsageError, match="speculative"):
+        open_chat(good, speculative="wildly", **arguments)
     with pytest.raises(ModelError, match="no chat template"):
         open_chat(tiny(tmp_path / "base.gguf", template=False), **arguments)
     assert not (tmp_path / "derived").exists()
@@ -335,7 +335,7 @@ def test_both_engines_write_the_same_text_from_the_same_weights(tmp_path: Path, 
     write_f16(MODEL, tmp_path / "dense.gguf")
     texts = []
     for path, engine in ((MODEL, "openvino"), (tmp_path / "dense.gguf", "llamacpp")):
-        model = open_chat(path, name="m", derived=derived, engine=engine, threads=1, precision="f32", context_window=1024)
+        model = open_chat(path, name="m", derived=derived, engine=engine, threads=1, context_window=1024)
         texts.append([answer(model, prompt, sampling=Sampling(max_tokens=48)) for prompt in PROMPTS])
         model.close()
     assert all(len(text) > 10 for text in texts[0])
@@ -361,7 +361,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 from wellread.models.openvino import OpenVINOEngine
 from wellread.types import Sampling
-engine = OpenVINOEngine(Path({str(MODEL)!r}), Path({str(folder)!r}), [2], 1, 512, None)
+engine = OpenVINOEngine(Path({str(MODEL)!r}), Path({str(folder)!r}), [2], 1, 512, dense=False)
 class Told:
     def piece(self, text, tokens=()): return False
     def done(self, finish, usage): print(finish)

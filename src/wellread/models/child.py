@@ -50,7 +50,7 @@ def load(settings: Mapping[str, Any], capacity: Capacity) -> Engine:
             settings["end_tokens"],
             threads,
             capacity.room,
-            settings["precision"],
+            dense=settings["dense"],
             lookup=settings["lookup"],
         )
     if engine == "llamacpp":

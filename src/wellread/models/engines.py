@@ -16,7 +16,7 @@ from wellread.errors import ModelError, ModelMissing, UsageError, suggest
 from wellread.models.abilities import check_able
 from wellread.models.gguf import Gguf, read_gguf, readable
 from wellread.models.manner import PLAIN, Manner
-from wellread.models.memory import Need, at_hand, gigabytes, needed, too_big
+from wellread.models.memory import Need, at_hand, gigabytes, keeps_dense, needed, parameters, too_big
 from wellread.models.schema import check_schema
 from wellread.models.soundness import check_adapter, check_sound
 from wellread.models.template import chat_template
@@ -30,7 +30,7 @@ _ORDINARY = 2048  # tokens of a question with its passages and its answer
 
 # Architectures whose text under OpenVINO was compared with llama.cpp's, word for word.
 _PROVEN = ("llama",)
-_RECIPE = 1  # counted up when the derived files change, so that old ones are made anew
+_RECIPE = 2  # counted up when the derived files change, so that old ones are made anew
 
 
 class LocalChat:
@@ -152,7 +152,6 @@ def open_chat(
     engine: str = "auto",
     threads: int | None = None,
     context_window: int | None = None,
-    precision: str | None = None,
     manner: Manner = PLAIN,
     adapters: Sequence[Path] = (),
     memory: int | None = None,
@@ -162,18 +161,16 @@ def open_chat(
     """A chat model from a GGUF file; nothing is loaded before `start()` or the first request.
 
     `derived` is a folder for files made from the model (several hundred MB, safe to delete). `context_window` is in tokens, by
-    default 4096 or what the model was trained for if that is less. `precision` is for the OpenVINO engine: None for what suits the
-    processor, or "f32". `manner` is how it is to speak, `adapters` are LoRA files to put on it. `memory` is how many bytes it may take, by
-    default what is free. `slots` is how many requests are worked on side by side; one where memory is short. `speculative`="lookup"
-    guesses ahead from the prompt, in f32 with OpenVINO so that the text stays the same. Raises `UsageError` for an unknown engine or a
-    window the model cannot fill, `ModelError` for an unsound file, or one that takes more memory than there is.
+    default 4096 or what the model was trained for if that is less. `manner` is how it is to speak, `adapters` are LoRA files to put on it.
+    `memory` is how many bytes it may take, by default what is free. `slots` is how many requests are worked on side by side; one where
+    memory is short. `speculative`="lookup" guesses ahead from the prompt, with OpenVINO always in f32: in 16 bits the sums of several tokens
+    at once differ from those of one, and so does the text. Raises `UsageError` for an unknown engine or a window the model cannot fill,
+    `ModelError` for an unsound file, or one that takes more memory than there is.
     """
     if engine not in ENGINES:
         raise UsageError(f'there is no engine "{engine}".', hint=suggest(engine, ENGINES) or "one of " + ", ".join(ENGINES))
     if speculative not in SPECULATIVE:
         raise UsageError(f'there is no speculative decoding "{speculative}".', hint='"lookup", or "none"')
-    if precision not in (None, "f32"):
-        raise UsageError(f'there is no precision "{precision}".', hint='"f32", or leave it out')
     if not path.is_file():
         raise ModelMissing(f"there is no model file at {path}.", hint="wellread models list shows those that are here")
     gguf = read_gguf(path)
@@ -185,7 +182,8 @@ def open_chat(
     own_threads = manner.parameter("num_thread")
     if threads is None:
         threads = own_threads if isinstance(own_threads, int) else default_threads()
-    folder = derived.resolve() / _derived_name(path, digest)
+    dense = keeps_dense(2 * parameters(gguf)) and speculative == "none"
+    folder = derived.resolve() / _derived_name(path, digest, dense=dense)
     names, notes = _choose(gguf, engine, adapted=bool(adapters))
     free = at_hand() if memory is None else memory
     if free is not None:
@@ -196,12 +194,10 @@ def open_chat(
         notes += left_out
     common = {"path": str(path.resolve()), "threads": max(1, threads), "context_window": window, "slots": slots}
     common |= {"room": room_for(window, slots), "lookup": speculative == "lookup"}
-    if speculative == "lookup":
-        precision = "f32"  # in 16 bits the sums of several tokens at once differ from those of one, and so does the text
     plans: list[dict[str, Any]] = []
     for chosen in names:
         if chosen == "openvino":
-            own: dict[str, Any] = {"derived": str(folder), "end_tokens": gguf.end_tokens(), "precision": precision}
+            own: dict[str, Any] = {"derived": str(folder), "end_tokens": gguf.end_tokens(), "dense": dense}
         else:
             own = {"adapters": [str(adapter.resolve()) for adapter in adapters]}
         plans.append({"engine": chosen, **common, **own})
@@ -289,7 +285,7 @@ def _window(gguf: Gguf, wanted: int | None) -> int:
     return wanted
 
 
-def _derived_name(path: Path, digest: str | None) -> str:
+def _derived_name(path: Path, digest: str | None, *, dense: bool) -> str:
     """A folder name that changes with the weights, with OpenVINO, and with how we make it."""
     if digest is None:
         state = path.stat()
@@ -298,4 +294,4 @@ def _derived_name(path: Path, digest: str | None) -> str:
         made_by = version("openvino-genai")
     except PackageNotFoundError:
         made_by = "none"
-    return f"{digest.removeprefix('sha256:')[:32]}-openvino-{made_by}-{_RECIPE}"
+    return f"{digest.removeprefix('sha256:')[:32]}-openvino-{made_by}-{_RECIPE}{'-dense' if dense else ''}"

@@ -19,9 +19,9 @@ from wellread.models.gguf import Gguf, element_count
 _MB = 1_000_000
 _CACHED_BYTES = 2  # of a number in the cache of keys and values: both engines keep 16 bits
 _LEAST_WINDOW, _STEP = 512, 256
+_SMALL = 1 << 30
 _BITS = {"Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.85, "Q3_K_M": 3.9, "Q2_K": 3.0}
 """What a weight takes in common quantizations, the scales of its block with it."""
-_OPENVINO_SMALL = 1 << 30  # above this at 16 bits, every matrix is packed again (see `repack`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,29 @@ class Need:
         return self.weights + self.cache + self.overhead
 
 
-def needed(gguf: Gguf, engine: str, window: int, *, prepared: bool = True) -> Need:
-    """What a model takes with a context of so many tokens. OpenVINO takes more while its files are not yet `prepared`."""
-    stored, cache = sum(tensor.size for tensor in gguf.tensors), cache_bytes(gguf) * window
+def needed(gguf: Gguf, engine: str, room: int, *, prepared: bool = True) -> Need:
+    """What a model takes with so many tokens of context. OpenVINO takes more while its files are not yet `prepared`."""
+    stored, cache = sum(tensor.size for tensor in gguf.tensors), cache_bytes(gguf) * room
     if engine != "openvino":
         return Need(stored, cache, 80 * _MB + stored // 20)
     count = parameters(gguf)
     if not prepared:
         return Need(7 * count, cache, 100 * _MB)
-    return Need(4 * count if 2 * count <= _OPENVINO_SMALL else stored + stored // 4, cache, 250 * _MB)
+    return Need(4 * count if keeps_dense(2 * count) else stored + stored // 4, cache, 350 * _MB)
+
+
+def keeps_dense(size: int) -> bool:
+    """Whether OpenVINO is given a model of so many bytes at 16 bits as it is, rather than packed (see `repack`): where the processor has
+    units for 16-bit matrices (AMX), and the model is small."""
+    return size <= _SMALL and has_matrix_units()
+
+
+def has_matrix_units() -> bool:
+    """Whether this processor multiplies 16-bit matrices in units of their own."""
+    try:
+        return " amx_bf16" in Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return False
 
 
 def parameters(gguf: Gguf) -> int:

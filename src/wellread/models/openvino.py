@@ -6,7 +6,7 @@ kept as OpenVINO IR in a folder of derived files, with some of the original bloc
 What a start costs (SmolLM2-135M, one thread of a Xeon without AMX, CPU seconds): interpreter and imports 0.5 (0.1 more with the
 model converter, see `import_genai`), tokeniser 0.15, reading the IR 0.1, compiling it 1.0 to 1.7. Tried and left: CACHE_DIR (570 MB
 more on disk, 0.8 s slower), CACHE_DIR with CACHE_MODE=OPTIMIZE_SIZE (no quicker), an 8-bit KV cache (half of 118 MB, but other
-text), f32 (prompt 20 % quicker on that processor, each token 40 % slower, 1.4 GB). ContinuousBatchingPipeline rather than
+text). ContinuousBatchingPipeline rather than
 LLMPipeline: as quick, it takes requests up while others are worked on, and it hands out one step at a time, so that one can be
 cancelled while its prompt is read.
 """
@@ -37,33 +37,32 @@ from wellread.types import Sampling, Token, Usage
 _BLOCK = 32  # tokens in a block of GenAI's KV cache on a CPU
 _BATCH = 256  # prompt tokens between two chances to cancel
 _MODEL = "openvino_model.xml"
-_SMALL = 1 << 30
 _GUESSED, _NGRAM = 4, 3  # tokens that prompt lookup guesses at a time, and those before them that it looks for
 
 
 class OpenVINOEngine:
     """A GGUF run by OpenVINO GenAI on the CPU; `derived` is the folder that holds, or will hold, its IR.
 
-    `room` is how many tokens of all requests together are kept. `precision` is None for what suits the processor (bf16 where it has it) or
-    "f32". `lookup` guesses what comes next from where the last words stand in the prompt (prompt lookup decoding,
+    `room` is how many tokens of all requests together are kept. A `dense` model computes in 16 bits where the processor does, any other in
+    f32 (see `repack`). `lookup` guesses what comes next from where the last words stand in the prompt (prompt lookup decoding,
     https://github.com/apoorvumang/prompt-lookup-decoding), and takes of it what the model would have written.
     """
 
     def __init__(
-        self, path: Path, derived: Path, end_tokens: Sequence[int], threads: int, room: int, precision: str | None, *, lookup: bool = False
+        self, path: Path, derived: Path, end_tokens: Sequence[int], threads: int, room: int, *, dense: bool, lookup: bool = False
     ) -> None:
         genai = import_genai()
         self.notes: tuple[str, ...] = ()
         if not (derived / _MODEL).exists():
             self.notes = (f"{path.name} was prepared for OpenVINO; the next start is quick.",)
-            derive(path, derived)
+            derive(path, derived, dense=dense)
         properties: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same core
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # 8-bit activations change the text
         }
-        if precision is not None:
-            properties["INFERENCE_PRECISION_HINT"] = precision
+        if not dense:
+            properties["INFERENCE_PRECISION_HINT"] = "f32"
         scheduler = genai.SchedulerConfig()
         scheduler.num_kv_blocks = -(-room // _BLOCK) + 2
         scheduler.max_num_batched_tokens = _BATCH
@@ -175,10 +174,10 @@ def import_genai() -> Any:
     return openvino_genai
 
 
-def derive(path: Path, target: Path, *, small: int = _SMALL) -> None:
+def derive(path: Path, target: Path, *, dense: bool) -> None:
     """Make the IR of a GGUF in the folder `target`, which appears only when it is complete. Raises `ModelError`.
 
-    A model of up to `small` bytes at 16 bits keeps its layers at 16 bits.
+    A `dense` one keeps its layers at 16 bits.
     """
     genai = import_genai()
     try:
@@ -188,15 +187,14 @@ def derive(path: Path, target: Path, *, small: int = _SMALL) -> None:
     except OSError as error:
         raise ModelError(f"the folder for derived model files cannot be written: {error}.") from error
     try:
-        dense = making / "dense.gguf"
-        write_f16(path, dense)
-        dense_size = dense.stat().st_size
-        pipeline = genai.LLMPipeline(str(dense), "CPU", enable_save_ov_model=True, INFERENCE_NUM_THREADS=1)
+        whole = making / "dense.gguf"
+        write_f16(path, whole)
+        pipeline = genai.LLMPipeline(str(whole), "CPU", enable_save_ov_model=True, INFERENCE_NUM_THREADS=1)
         del pipeline
-        dense.unlink()
+        whole.unlink()
         if not (making / _MODEL).exists():
             raise ModelError(f"OpenVINO did not save {path.name}.", hint="is the disk full? otherwise use --engine llamacpp")
-        repack(making / _MODEL, read_gguf(path), output_only=dense_size <= small)
+        repack(making / _MODEL, read_gguf(path), output_only=dense)
         try:
             making.rename(target)
         except OSError:

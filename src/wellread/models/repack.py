@@ -1,16 +1,18 @@
 """Putting a model's own 4- and 8-bit blocks back into the OpenVINO IR that was made from it.
 
 GenAI's IR of a dequantised file holds 16-bit matrices. OpenVINO multiplies by packed blocks just as well when a constant of small
-integers is followed by `(q - zero_point) * scale`. Reading fewer bytes makes each new token quicker, unpacking them makes reading
-the prompt slower. SmolLM2-135M Q4_1, prompt of 949 tokens, one thread of a Xeon without AMX, CPU seconds, middle of 2 to 4 runs:
+integers is followed by `(q - zero_point) * scale`. Reading fewer bytes makes each new token quicker, and takes less memory. SmolLM2-135M
+Q4_1, a prompt of 768 tokens, one thread of a Xeon with AVX-512 (bf16 too) but without AMX, by processor time:
 
-    what is packed         first token   new tokens a second   resident memory
-    nothing                    3.1 s             26                 990 MB
-    the output matrix          3.1 s             33                 900 MB
-    every matrix               3.7 s             38                 450 MB
+    packed               arithmetic   prompt tokens a second   new ones, 1 stream   8 streams   resident memory
+    the output matrix    bf16         370                      25 to 35             130         1,005 MB
+    the output matrix    f32          520 to 660               23                   120         1,320 MB
+    every matrix         bf16         340                      49                   130           545 MB
+    every matrix         f32          640                      43                   115 to 150    600 MB
 
-So a small model has its output matrix packed (only the last token of a prompt goes through it) and a large one, whose 16-bit form
-would crowd the memory, all of them.
+So every matrix is packed, and what runs through them stays in f32, which also keeps a text the same whatever is worked on beside it. Where
+the processor has AMX, 16-bit matrices are multiplied so much quicker that a small model is left dense but for the output matrix (only
+the last token of a prompt goes through it).
 
 A GGUF block of Q4_1 is `q * d + m`, so its zero point is `-m / d`: a fraction, kept as float32. Rounding it to an integer is what
 gives wrong text. A matrix is replaced only where its blocks give the very numbers the IR holds, so a change in GenAI cannot garble
