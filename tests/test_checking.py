@@ -110,9 +110,9 @@ def test_an_empty_library_is_an_error(open_library: Callable[..., Library], tmp_
 @pytest.mark.slow
 @needs_weights
 def test_the_command_prints_verdicts_and_says_by_its_exit_code_if_all_is_well(command: Any, papers: Path, tmp_path: Path) -> None:
-    assert command("add", papers).code == 0
+    assert command.here("add", papers).code == 0
     (tmp_path / "draft.md").write_text("# Tea\n\nBlack tea needs boiling water. Black tea needs cold milk.\n")
-    ran = command("check", "draft.md")
+    ran = command.here("check", "draft.md")
     assert ran.code == 1
     assert ran.out.splitlines() == [
         "# Tea",
@@ -124,13 +124,13 @@ def test_the_command_prints_verdicts_and_says_by_its_exit_code_if_all_is_well(co
         "",
         "3 sentences: 1 supported, 1 unsupported, 1 claims nothing",
     ]
-    ran = command("check", "-", "--json", stdin="Black tea needs boiling water.")
+    ran = command.here("check", "-", "--json", stdin="Black tea needs boiling water.")
     assert ran.code == 0
     assert ran.data.keys() == {"source", "sentences", "citations", "supported", "unsupported", "uncited"}
     (sentence,) = ran.data["sentences"]
     assert (sentence["status"], sentence["citations"], ran.data["citations"][0]["quote"]) == ("supported", [1], sentence["text"])
-    command("check", "no.md").refuses(1, "no.md")
-    command("check", "-", stdin="").refuses(2, "no text to check")
+    command.here("check", "no.md").refuses(1, "no.md")
+    command.here("check", "-", stdin="").refuses(2, "no text to check")
 
 
 @needs_weights
@@ -142,5 +142,5 @@ def test_the_real_checker_sees_what_was_changed(command: Any, papers: Path) -> N
         "The installation of the solar panels was approved by Maria Koller in May 2021. "
         "Maria Keller approved the installation of the solar panels."
     )
-    found = command("check", "-", "--in", papers, "--json", stdin=text).data["sentences"]
+    found = command.here("check", "-", "--in", papers, "--json", stdin=text).data["sentences"]
     assert [sentence["status"] for sentence in found] == ["supported", "unsupported", "unsupported", "supported"]

@@ -37,10 +37,10 @@ def needs(*packages: str) -> pytest.MarkDecorator:
 
 def test_every_command_explains_itself(command: Any) -> None:
     for name in COMMANDS:
-        ran = command(name, "--help")
+        ran = command.here(name, "--help")
         assert (ran.code, ran.err) == (0, "")
         assert "--json" in ran.out
-    assert command("--version").out.startswith("wellread ")
+    assert command.here("--version").out.startswith("wellread ")
 
 
 @pytest.mark.parametrize(
@@ -79,27 +79,27 @@ def test_every_command_explains_itself(command: Any) -> None:
 )
 def test_a_mistake_is_told_with_a_way_out(command: Any, papers: Path, arguments: Sequence[str], words: Sequence[str]) -> None:
     (command.folder / "books.wellread").mkdir()
-    command(*arguments).refuses(2, *words)
+    command.here(*arguments).refuses(2, *words)
     assert sorted(path.name for path in command.folder.iterdir()) == ["books.wellread", "papers"]
 
 
 @pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_wrong_embedder_leaves_the_library_usable(command: Any, papers: Path) -> None:
-    command("add", papers, "--embedder", "all-minilmm").refuses(2, 'did you mean "all-minilm"?')
-    command("add", papers, "--embedder", "smollm2").refuses(2, "is a chat model")
-    assert command("add", papers).code == 0
-    assert len(command("list", "--json").data) == 3
+    command.here("add", papers, "--embedder", "all-minilmm").refuses(2, 'did you mean "all-minilm"?')
+    command.here("add", papers, "--embedder", "smollm2").refuses(2, "is a chat model")
+    assert command.here("add", papers).code == 0
+    assert len(command.here("list", "--json").data) == 3
 
 
 def test_settings_are_checked_where_they_stand(command: Any) -> None:
-    command("config", environ={"WELLREAD_MODLE": "x"}).refuses(2, "WELLREAD_MODLE", 'did you mean "model"?')
-    command("config", environ={"WELLREAD_THREADS": "many"}).refuses(2, "WELLREAD_THREADS", "whole number")
+    command.here("config", environ={"WELLREAD_MODLE": "x"}).refuses(2, "WELLREAD_MODLE", 'did you mean "model"?')
+    command.here("config", environ={"WELLREAD_THREADS": "many"}).refuses(2, "WELLREAD_THREADS", "whole number")
     toml = command.folder / "wellread.toml"
     toml.write_text('libary = "x"\n')
-    command("config").refuses(2, "libary", 'did you mean "library"?')
+    command.here("config").refuses(2, "libary", 'did you mean "library"?')
     toml.write_text("library = \n")
-    command("config").refuses(2, "wellread.toml", "not valid TOML")
+    command.here("config").refuses(2, "wellread.toml", "not valid TOML")
 
 
 def test_config_tells_where_each_value_comes_from(command: Any, home: Path, tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def test_config_tells_where_each_value_comes_from(command: Any, home: Path, tmp_
     own.mkdir()
     (own / "config.toml").write_text('library = "mine"\nmodel = "none"\nengine = "llamacpp"\n')
     (command.folder / "wellread.toml").write_text('library = "ours"\nmodel = "smollm2"\n')
-    told = command("config", "--origin", "--json", "--library", "theirs", environ={"WELLREAD_HOME": str(own)}).data
+    told = command.here("config", "--origin", "--json", "--library", "theirs", environ={"WELLREAD_HOME": str(own)}).data
     assert told["library"] == {"value": "theirs", "origin": "the command line"}
     assert told["model"] == {"value": "smollm2", "origin": str(command.folder / "wellread.toml")}
     assert told["engine"] == {"value": "llamacpp", "origin": str(own / "config.toml")}
     assert told["offline"] == {"value": True, "origin": "WELLREAD_OFFLINE"}
     assert told["embedder"] == {"value": "auto", "origin": "default"}
-    assert "library = 'ours'  # " in command("config", "--origin", environ={"WELLREAD_HOME": str(own)}).out
+    assert "library = 'ours'  # " in command.here("config", "--origin", environ={"WELLREAD_HOME": str(own)}).out
 
 
 # --- what goes where
@@ -156,19 +156,19 @@ def test_stdout_is_data_for_every_command(command: Any, papers: Path) -> None:
 @pytest.mark.slow
 @needs(*EMBEDDER)
 def test_the_plain_output_is_for_people(command: Any, papers: Path) -> None:
-    added = command("add", papers)
+    added = command.here("add", papers)
     assert added.out == "3 added\n"
-    assert "optimizer.md" in command("list").out
-    hits = command("search", "kilowatts").out
+    assert "optimizer.md" in command.here("list").out
+    hits = command.here("search", "kilowatts").out
     assert hits.startswith("1. solar.txt")
-    answer = command("ask", QUESTION, "--mode", "extract")
+    answer = command.here("ask", QUESTION, "--mode", "extract")
     assert "Maria Keller in May 2021. [1]" in answer.out
     assert "[1] solar.txt" in answer.out
-    trace = command("trace").out.split()[0]
-    shown = command("trace", trace).out
+    trace = command.here("trace").out.split()[0]
+    shown = command.here("trace", trace).out
     assert QUESTION in shown
     assert "retrieve" in shown
-    refused = command("ask", "How do whales sleep?", "--mode", "extract")
+    refused = command.here("ask", "How do whales sleep?", "--mode", "extract")
     assert refused.code == 0
     assert "Nearest passages" in refused.out
 
@@ -176,11 +176,11 @@ def test_the_plain_output_is_for_people(command: Any, papers: Path) -> None:
 @pytest.mark.slow
 @needs(*EMBEDDER)
 def test_what_is_unknown_to_a_library_is_said(command: Any, papers: Path) -> None:
-    command("add", papers)
-    command("remove", "nothing").refuses(2, "nothing", "wellread list")
-    command("remove", "abcdef12").refuses(2, "abcdef12", "wellread list")
-    command("trace", "abcdef12").refuses(2, '"abcdef12"', "wellread trace")
-    assert len(command("list", "--json").data) == 3
+    command.here("add", papers)
+    command.here("remove", "nothing").refuses(2, "nothing", "wellread list")
+    command.here("remove", "abcdef12").refuses(2, "abcdef12", "wellread list")
+    command.here("trace", "abcdef12").refuses(2, '"abcdef12"', "wellread trace")
+    assert len(command.here("list", "--json").data) == 3
 
 
 @pytest.mark.slow
@@ -193,17 +193,17 @@ def test_asking_the_same_files_again_embeds_nothing_again(command: Any, papers: 
         with closing(sqlite3.connect(library / "library.db")) as db:
             return db.execute("select id, change from chunks order by id").fetchall()
 
-    first = command("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
+    first = command.here("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
     before = rows()
-    second = command("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
+    second = command.here("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
     assert (first.code, second.code) == (0, 0)
     assert rows() == before
-    assert command("trace", "--in", papers, second.data["trace_id"][:8]).out.startswith(QUESTION)
+    assert command.here("trace", "--in", papers, second.data["trace_id"][:8]).out.startswith(QUESTION)
     for name in ("trace_id", "timings"):
         first.data.pop(name), second.data.pop(name)
     assert first.data["answer"] == second.data["answer"]
     (papers / "solar.txt").write_text("The installation of the solar panels was approved by Otto Brandt.\n")
-    third = command("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
+    third = command.here("ask", QUESTION, "--in", papers, "--mode", "extract", "--json")
     assert "Otto Brandt" in third.data["answer"]
     assert len(set(rows()) & set(before)) == len(before) - 1
 
@@ -216,12 +216,12 @@ def _has(library: Path, folder: Path) -> bool:
 @needs(*EMBEDDER)
 def test_nothing_to_read_is_a_mistake_only_where_an_answer_is_wanted(command: Any, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    added = command("add", "empty")
+    added = command.here("add", "empty")
     assert (added.code, added.out) == (0, "nothing to do\n")
-    command("ask", QUESTION, "--in", "empty", "--mode", "extract").refuses(2, "nothing to read in empty")
-    command("ask", QUESTION, "--mode", "extract").refuses(2, "is empty", "wellread add PATH")
-    assert command("list").code == 0
-    assert command("list", "--json").data == []
+    command.here("ask", QUESTION, "--in", "empty", "--mode", "extract").refuses(2, "nothing to read in empty")
+    command.here("ask", QUESTION, "--mode", "extract").refuses(2, "is empty", "wellread add PATH")
+    assert command.here("list").code == 0
+    assert command.here("list", "--json").data == []
 
 
 # --- the ends of pipes
@@ -350,7 +350,7 @@ def test_a_server_that_is_not_there_is_named(command: Any, papers: Path) -> None
 def test_a_question_longer_than_the_window_is_refused(command: Any, papers: Path) -> None:
     question = "Who approved the installation of the solar panels? " * 1200
     arguments = ["--in", papers, "--mode", "compact", "--model", "openai:tiny", "--base-url", "http://127.0.0.1:9/v1"]
-    command("ask", question, *arguments).refuses(1, "does not fit the 8192 tokens", "shorter question")
+    command.here("ask", question, *arguments).refuses(1, "does not fit the 8192 tokens", "shorter question")
 
 
 # --- conversations
@@ -359,13 +359,13 @@ def test_a_question_longer_than_the_window_is_refused(command: Any, papers: Path
 @pytest.mark.slow
 @needs(*EMBEDDER)
 def test_a_conversation_resolves_what_it_refers_to(command: Any, papers: Path) -> None:
-    command("add", papers)
-    ran = command("chat", "--json", "--mode", "extract", stdin=f"{QUESTION}\nAnd when was that?\n\nnever read\n")
+    command.here("add", papers)
+    ran = command.here("chat", "--json", "--mode", "extract", stdin=f"{QUESTION}\nAnd when was that?\n\nnever read\n")
     first, second = (json.loads(line) for line in ran.out.splitlines())
     assert ran.code == 0
     assert second["question"] == "And when was that?"
     assert "May 2021" in second["answer"]
-    (retrieve,) = (step for step in command("trace", second["trace_id"], "--json").data["steps"] if step["kind"] == "retrieve")
+    (retrieve,) = (step for step in command.here("trace", second["trace_id"], "--json").data["steps"] if step["kind"] == "retrieve")
     assert "solar panels" in retrieve["data"]["query"]
     assert first["trace_id"] != second["trace_id"]
 
@@ -387,11 +387,11 @@ def test_a_model_file_of_ones_own(command: Any, papers: Path) -> None:
     file = next(Path(place).glob("*.gguf"))
     answer = command("ask", QUESTION, "--in", papers, "--json", "--mode", "compact", "--model", file).data
     assert answer["model"]["name"] == file.stem
-    command("ask", QUESTION, "--in", papers, "--model", file, "--engine", "openvno").refuses(2, 'did you mean "openvino"?')
-    command("ask", QUESTION, "--in", papers, "--model", file, "--context-window", "999999").refuses(2, "trained for")
+    command.here("ask", QUESTION, "--in", papers, "--model", file, "--engine", "openvno").refuses(2, 'did you mean "openvino"?')
+    command.here("ask", QUESTION, "--in", papers, "--model", file, "--context-window", "999999").refuses(2, "trained for")
     broken = papers.parent / "broken.gguf"
     broken.write_bytes(file.read_bytes()[:5000])
-    command("ask", QUESTION, "--in", papers, "--model", broken).refuses(1, "broken.gguf")
+    command.here("ask", QUESTION, "--in", papers, "--model", broken).refuses(1, "broken.gguf")
 
 
 @needs(*EMBEDDER, *CHAT)
@@ -426,23 +426,23 @@ def test_chinese_documents_get_an_embedder_that_reads_them(command: Any, tmp_pat
 
 @pytest.mark.slow
 def test_a_library_is_examined_saved_and_brought_back(command: Any, papers: Path, tmp_path: Path) -> None:
-    assert command("add", papers).code == 0
-    assert command("doctor").out == "library.wellread is whole.\n"
-    assert command("backup", "saved.db", "--json").data == {"saved": 3, "where": "saved.db"}
-    command("backup", "saved.db").refuses(2, "saved.db", "--overwrite")
-    command("restore", "saved.db").refuses(2, "library.wellread", "--overwrite")
-    assert command("restore", "saved.db", "--library", "copy").code == 0
-    found = [command("search", "solar panels", "--json", "--library", name).data[0]["chunk"] for name in ("library", "copy")]
+    assert command.here("add", papers).code == 0
+    assert command.here("doctor").out == "library.wellread is whole.\n"
+    assert command.here("backup", "saved.db", "--json").data == {"saved": 3, "where": "saved.db"}
+    command.here("backup", "saved.db").refuses(2, "saved.db", "--overwrite")
+    command.here("restore", "saved.db").refuses(2, "library.wellread", "--overwrite")
+    assert command.here("restore", "saved.db", "--library", "copy").code == 0
+    found = [command.here("search", "solar panels", "--json", "--library", name).data[0]["chunk"] for name in ("library", "copy")]
     assert found[0] == found[1]
 
     (codes,) = (tmp_path / "copy.wellread" / "index" / "vector").glob("codes-*")
     codes.write_bytes(bytes([codes.read_bytes()[0] ^ 1]) + codes.read_bytes()[1:])
-    ran = command("doctor", "--library", "copy")
+    ran = command.here("doctor", "--library", "copy")
     assert (ran.code, ran.out.count("error: ")) in ((0, 0), (1, 1))
     assert "codes" in ran.out
-    assert command("doctor", "--repair", "--library", "copy").code == 0
-    assert command("doctor", "--json", "--library", "copy").data["findings"] == []
-    assert command("remove", papers / "solar.txt", "--library", "copy").code == 0
-    assert command("vacuum", "--library", "copy").code == 0
+    assert command.here("doctor", "--repair", "--library", "copy").code == 0
+    assert command.here("doctor", "--json", "--library", "copy").data["findings"] == []
+    assert command.here("remove", papers / "solar.txt", "--library", "copy").code == 0
+    assert command.here("vacuum", "--library", "copy").code == 0
     assert not any(b"four kilowatts" in path.read_bytes() for path in (tmp_path / "copy.wellread").rglob("*") if path.is_file())
-    command("doctor", "--library", "nowhere").refuses(2, "no library")
+    command.here("doctor", "--library", "nowhere").refuses(2, "no library")

@@ -46,7 +46,7 @@ def test_commands_named_in_the_readme_exist(command: Any) -> None:
     named = set(re.findall(r"^    wellread (\w+)", README, re.MULTILINE))
     assert {"add", "ask", "chat", "search", "sync", "list", "remove", "trace"} <= named
     for name in named:
-        assert command(name, "--help").code == 0
+        assert command.here(name, "--help").code == 0
 
 
 def test_figures_name_their_command() -> None:

@@ -183,32 +183,32 @@ def test_a_filter_that_lets_nothing_through_is_explained(library: Library) -> No
 
 @pytest.mark.parametrize("arguments", [["search", "q"], ["ask", "q", "--mode", "extract"], ["chat"], ["list"]])
 def test_a_wrong_filter_is_told_before_anything_is_done(command: Any, papers: Path, arguments: list[str]) -> None:
-    command(*arguments, "--filter", "typ:pdf").refuses(2, 'no field "typ"', 'did you mean "type"?')
+    command.here(*arguments, "--filter", "typ:pdf").refuses(2, 'no field "typ"', 'did you mean "type"?')
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(WITHOUT_EMBEDDER, reason="the files of the default embedder are not installed")
 def test_the_command_filters_and_tags(command: Any, papers: Path) -> None:
-    assert command("add", papers, "--tag", "Home", "--tag", "2024").code == 0
-    assert command("add", papers / "tea.txt", "--tag", "drinks", "--untag", "2024").refuses(2, 'has the tag "2024" from') is None
-    assert command("add", papers / "tea.txt", "--tag", "drinks").code == 0
-    listed = {Path(one["sources"][0]).name: one for one in command("list", "--json").data}
+    assert command.here("add", papers, "--tag", "Home", "--tag", "2024").code == 0
+    assert command.here("add", papers / "tea.txt", "--tag", "drinks", "--untag", "2024").refuses(2, 'has the tag "2024" from') is None
+    assert command.here("add", papers / "tea.txt", "--tag", "drinks").code == 0
+    listed = {Path(one["sources"][0]).name: one for one in command.here("list", "--json").data}
     assert listed["tea.txt"]["tags"] == ["2024", "drinks", "home"]
     assert listed["solar.txt"]["date"] == datetime.fromtimestamp((papers / "solar.txt").stat().st_mtime, UTC).date().isoformat()
-    assert "  [2024, drinks, home]\n" in command("list", "--filter", "tag:drinks").out
-    assert [Path(one["sources"][0]).name for one in command("list", "--filter", "type:md", "--json").data] == ["optimizer.md"]
-    hits = command("search", "tea", "--filter", "-tag:drinks", "--json").data
+    assert "  [2024, drinks, home]\n" in command.here("list", "--filter", "tag:drinks").out
+    assert [Path(one["sources"][0]).name for one in command.here("list", "--filter", "type:md", "--json").data] == ["optimizer.md"]
+    hits = command.here("search", "tea", "--filter", "-tag:drinks", "--json").data
     assert {Path(hit["source"]).name for hit in hits} == {"solar.txt", "optimizer.md"}
-    nothing = command("search", "tea", "--filter", "tag:drink type:txt")
+    nothing = command.here("search", "tea", "--filter", "tag:drink type:txt")
     assert (nothing.code, nothing.out) == (0, "")
     assert nothing.err == 'nothing in the library matches the filter tag:drink type:txt.\nhint: did you mean "drinks"?\n'
-    assert command("search", "tea", "--filter", "type:pdf", "--json").data == []
-    asked = command("ask", "How is green tea steeped?", "--mode", "extract", "--filter", "type:pdf", "--json").data
+    assert command.here("search", "tea", "--filter", "type:pdf", "--json").data == []
+    asked = command.here("ask", "How is green tea steeped?", "--mode", "extract", "--filter", "type:pdf", "--json").data
     assert asked["refused"]
     assert asked["refusal_reason"] == "nothing in the library matches the filter type:pdf"
-    assert "eighty degrees" in command("ask", "How is green tea steeped?", "--mode", "extract", "--filter", "tag:drinks").out
-    chat = command("chat", "--mode", "extract", "--filter", "tag:drinks", "--json", stdin="How is green tea steeped?\n")
+    assert "eighty degrees" in command.here("ask", "How is green tea steeped?", "--mode", "extract", "--filter", "tag:drinks").out
+    chat = command.here("chat", "--mode", "extract", "--filter", "tag:drinks", "--json", stdin="How is green tea steeped?\n")
     assert {citation["document"]["title"] for citation in json.loads(chat.out)["citations"]} == {"tea.txt"}
-    assert command("add", papers, "--untag", "2024").code == 0
-    assert command("list", "--filter", "tag:2024").out == ""
-    command("list", "--failed", "--filter", "tag:2024").refuses(2, "--filter is about documents")
+    assert command.here("add", papers, "--untag", "2024").code == 0
+    assert command.here("list", "--filter", "tag:2024").out == ""
+    command.here("list", "--failed", "--filter", "tag:2024").refuses(2, "--filter is about documents")

@@ -37,30 +37,30 @@ def own(command: Any, tmp_path: Path) -> Any:
 
 def test_every_verb_explains_itself(command: Any) -> None:
     for verb in ("pull", "list", "show", "run", "create", "cp", "rm", "ps", "stop"):
-        ran = command("models", verb, "--help")
+        ran = command.here("models", verb, "--help")
         assert (ran.code, ran.err) == (0, "") and "--json" in ran.out
 
 
 @pytest.mark.slow
 def test_from_a_file_to_a_made_model_and_back(own: Any, tmp_path: Path) -> None:
-    pulled = own("models", "pull", "tiny.gguf", "--as", "tiny", "--json").data
+    pulled = own.here("models", "pull", "tiny.gguf", "--as", "tiny", "--json").data
     assert (pulled["name"], pulled["kind"]) == ("tiny:latest", "chat")
     (tmp_path / "Modelfile").write_text("FROM tiny\nSYSTEM Be brief.\nPARAMETER num_ctx 256\n")
-    assert own("models", "create", "brief").err == "brief:latest is made.\n"
-    told = own("models", "show", "brief").out
+    assert own.here("models", "create", "brief").err == "brief:latest is made.\n"
+    told = own.here("models", "show", "brief").out
     for words in ("made from    tiny:latest", "system       Be brief.", "256 are used", "Q8_0", "engine", "free: it fits"):
         assert words in told
-    assert own("models", "show", "brief", "--modelfile").out == "FROM tiny:latest\nSYSTEM Be brief.\nPARAMETER num_ctx 256\n"
-    assert own("models", "show", "brief", "--system").out == "Be brief.\n"
-    assert "{% for m in messages %}" in own("models", "show", "tiny", "--template").out
-    data = own("models", "show", "brief", "--json").data
+    assert own.here("models", "show", "brief", "--modelfile").out == "FROM tiny:latest\nSYSTEM Be brief.\nPARAMETER num_ctx 256\n"
+    assert own.here("models", "show", "brief", "--system").out == "Be brief.\n"
+    assert "{% for m in messages %}" in own.here("models", "show", "tiny", "--template").out
+    data = own.here("models", "show", "brief", "--json").data
     assert (data["weights"]["fits"], data["weights"]["window"], data["weights"]["architecture"]) == (True, 256, "llama")
-    assert own("models", "cp", "brief", "short").code == 0
-    assert [each["name"] for each in own("models", "list", "--json").data] == ["brief:latest", "short:latest", "tiny:latest"]
-    assert own("models", "ls").out.splitlines()[0].split() == ["NAME", "KIND", "ID", "SIZE", "MODIFIED"]
-    assert own("models", "rm", "brief", "short", "--json").data == {"removed": ["brief", "short"], "freed": 0}
-    assert own("models", "rm", "tiny", "--json").data["freed"] == (tmp_path / "tiny.gguf").stat().st_size
-    assert "No model is here yet" in own("models", "list").err
+    assert own.here("models", "cp", "brief", "short").code == 0
+    assert [each["name"] for each in own.here("models", "list", "--json").data] == ["brief:latest", "short:latest", "tiny:latest"]
+    assert own.here("models", "ls").out.splitlines()[0].split() == ["NAME", "KIND", "ID", "SIZE", "MODIFIED"]
+    assert own.here("models", "rm", "brief", "short", "--json").data == {"removed": ["brief", "short"], "freed": 0}
+    assert own.here("models", "rm", "tiny", "--json").data["freed"] == (tmp_path / "tiny.gguf").stat().st_size
+    assert "No model is here yet" in own.here("models", "list").err
 
 
 @pytest.mark.parametrize(
@@ -89,15 +89,15 @@ def test_a_mistake_is_told_with_a_way_out(own: Any, papers: Path, tmp_path: Path
     ModelStore(tmp_path / "home" / "cache" / "models").pull(origin_of(str(tmp_path / "tiny.gguf")).entry, offline=True)
     (tmp_path / "Good").write_text("FROM tiny")
     (tmp_path / "Bad").write_text("FROM tiny\nTEMPRATURE 1")
-    own(*arguments).refuses(code, *words)
+    own.here(*arguments).refuses(code, *words)
 
 
 def test_a_damaged_file_and_one_too_big_are_refused(own: Any, tmp_path: Path) -> None:
     (tmp_path / "damaged.gguf").write_bytes(DAMAGES["weights outside the file"]((tmp_path / "tiny.gguf").read_bytes()))
-    own("models", "pull", "damaged.gguf").refuses(1, "damaged.gguf", "lie outside the file")
-    own("models", "run", "damaged.gguf", "hello").refuses(1, "damaged.gguf", "lie outside the file")
-    assert own("models", "list", "--json").data == []
-    ran = own("models", "run", "tiny.gguf", "hello", environ={"WELLREAD_MAX_MEMORY_MB": "50"})
+    own.here("models", "pull", "damaged.gguf").refuses(1, "damaged.gguf", "lie outside the file")
+    own.here("models", "run", "damaged.gguf", "hello").refuses(1, "damaged.gguf", "lie outside the file")
+    assert own.here("models", "list", "--json").data == []
+    ran = own.here("models", "run", "tiny.gguf", "hello", environ={"WELLREAD_MAX_MEMORY_MB": "50"})
     ran.refuses(1, "tiny needs 80 MB with 512 tokens of context, and 50 MB are free", "choose a smaller model")
 
 
@@ -154,12 +154,12 @@ def server() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_a_running_server_is_asked(own: Any, server: tuple[str, list[tuple[str, Any]]]) -> None:
     url, asked = server
-    assert "tiny:latest  5 MB" in own("models", "ps", "--server", url).out
-    assert own("models", "stop", "tiny", "--server", url).err == "tiny is unloaded.\n"
+    assert "tiny:latest  5 MB" in own.here("models", "ps", "--server", url).out
+    assert own.here("models", "stop", "tiny", "--server", url).err == "tiny is unloaded.\n"
     assert asked == [("/api/ps", None), ("/api/generate", {"model": "tiny", "keep_alive": 0, "stream": False})]
     nobody = ("--server", "http://127.0.0.1:9")
-    assert own("models", "ps", "--json", *nobody).data == {"server": None, "models": []}
-    assert "No server answers" in own("models", "stop", "tiny", *nobody).err
+    assert own.here("models", "ps", "--json", *nobody).data == {"server": None, "models": []}
+    assert "No server answers" in own.here("models", "stop", "tiny", *nobody).err
 
 
 PIRATE = """FROM smollm2

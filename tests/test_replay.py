@@ -91,15 +91,15 @@ def test_a_trace_from_before_cannot_be_replayed(library: Library) -> None:
 def test_the_command_says_same_or_different(command: Any, papers: Path) -> None:
     settings = ("--in", papers, "--model", "none", "--embedder", "ngram-hash")
     question = "Who approved the installation of the solar panels?"
-    answer = command("ask", question, *settings, "--json").data
-    replayed = command("trace", answer["trace_id"], "--replay", *settings)
+    answer = command.here("ask", question, *settings, "--json").data
+    replayed = command.here("trace", answer["trace_id"], "--replay", *settings)
     assert (replayed.code, replayed.out) == (0, "same\n")
     (papers / "more.txt").write_text("The installation of the solar panels was approved by Olga Berg, said who approved it.\n")
-    assert command("ask", question, *settings, "--json").data["answer"] != answer["answer"]
-    replayed = command("trace", answer["trace_id"], "--replay", *settings, "--json")
+    assert command.here("ask", question, *settings, "--json").data["answer"] != answer["answer"]
+    replayed = command.here("trace", answer["trace_id"], "--replay", *settings, "--json")
     assert (replayed.code, replayed.data["same"]) == (1, False)
     assert "the library has changed" in " ".join(replayed.data["changed"])
-    command("trace", "--replay", *settings).refuses(2, "no trace to replay")
+    command.here("trace", "--replay", *settings).refuses(2, "no trace to replay")
 
 
 def test_a_conversation_is_forgotten_with_any_document_that_goes(library: Library, tmp_path: Path) -> None:

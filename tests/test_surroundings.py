@@ -51,9 +51,9 @@ def test_a_home_that_is_missing_is_not_needed(command: Any, papers: Path) -> Non
 
 @pytest.mark.slow
 def test_files_from_the_future_and_the_past_are_followed(command: Any, papers: Path) -> None:
-    assert command("add", papers).code == 0
+    assert command.here("add", papers).code == 0
     for number, when in enumerate((0, 4_000_000_000, 1)):
         (papers / "tea.txt").write_text(f"Tea number {number} is a new one.")
         os.utime(papers / "tea.txt", (when, when))
-        assert command("sync", "--json").data["updated"] == 1
-    assert "number 2" in command("search", "tea number", "--json").data[0]["text"]
+        assert command.here("sync", "--json").data["updated"] == 1
+    assert "number 2" in command.here("search", "tea number", "--json").data[0]["text"]

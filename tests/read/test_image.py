@@ -8,6 +8,7 @@ import re
 import struct
 import unicodedata
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from wellread.errors import ReadError
 from wellread.read.content import Content
 from wellread.read.image import read_image
 from wellread.read.limits import Limits
+from wellread.types import Document
 
 pytest.importorskip("rapidocr")
 from PIL import Image, ImageDraw, ImageFont
@@ -43,7 +45,7 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def check(content: Content) -> None:
+def check(content: Content | Document) -> None:
     at = 0
     for page in content.pages:
         assert page.start == at
@@ -154,13 +156,15 @@ def test_what_is_cut_short_is_damaged(format: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_pictures_of_the_set(docs_set: Path) -> None:
+@pytest.mark.xdist_group("real documents")
+def test_the_pictures_of_the_set(docs_set: Path, real_documents: Mapping[str, Document | str]) -> None:
     def letters(text: str) -> str:
         return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
 
     entries = [entry for entry in json.loads((docs_set / "manifest.json").read_text())["files"] if entry["kind"] == "image"]
     assert len(entries) >= 7
     for entry in entries:
-        content = read_image((docs_set / entry["file"]).read_bytes(), entry["file"], Limits())
-        check(content)
-        assert letters(entry.get("snippet", "")) in letters(content.text), entry["file"]
+        document = real_documents[entry["file"]]
+        assert isinstance(document, Document), document
+        check(document)
+        assert letters(entry.get("snippet", "")) in letters(document.text), entry["file"]

@@ -4,83 +4,67 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import PurePath
 
 from wellread.read import media, plugins
-from wellread.read.code import read_code
 from wellread.read.content import Content
 from wellread.read.day import day
 from wellread.read.decode import clean
-from wellread.read.delimited import read_delimited
-from wellread.read.docx import read_docx
-from wellread.read.epub import read_epub
-from wellread.read.html import read_html
 from wellread.read.limits import Limits
-from wellread.read.mail import read_mail
-from wellread.read.markdown import read_markdown
-from wellread.read.mhtml import read_mhtml
-from wellread.read.notebook import read_notebook
 from wellread.read.ocr_installed import available
-from wellread.read.opendocument import read_opendocument
-from wellread.read.org import read_org
-from wellread.read.outlook import read_outlook
-from wellread.read.pdf import read_pdf
 from wellread.read.plugins import Reader
-from wellread.read.pptx import read_pptx
 from wellread.read.refuse import refusal
-from wellread.read.restructured import read_restructured
-from wellread.read.rtf import read_rtf
 from wellread.read.sections import nest
-from wellread.read.spreadsheet import read_spreadsheet
-from wellread.read.structured import read_json, read_json_lines, read_toml, read_yaml
-from wellread.read.subtitles import read_subtitles
 from wellread.read.symbols import LANGUAGES
-from wellread.read.tex import read_tex
 from wellread.read.text import read_text
-from wellread.read.xml import read_xml
 from wellread.types import Document
 
 VERSION = 2
 """Grows when a reader gives other text than before, or reads what it refused."""
 
 
-def _read_image(data: bytes, name: str, limits: Limits) -> Content:
-    from wellread.read.image import read_image  # with numpy, which no other reader wants
+def _later(module: str, function: str) -> Reader:
+    """A reader whose module is imported when the first file for it comes: most runs need few of them, and the imports take a while."""
 
-    return read_image(data, name, limits)
+    def read(data: bytes, name: str, limits: Limits) -> Content:
+        reader: Reader = getattr(import_module(f"wellread.read.{module}"), function)
+        return reader(data, name, limits)
+
+    return read
 
 
 READERS: Mapping[str, Reader] = {
-    media.PDF: read_pdf,
-    media.DOCX: read_docx,
-    media.PPTX: read_pptx,
-    media.XLSX: read_spreadsheet,
-    media.XLS: read_spreadsheet,
-    media.ODT: read_opendocument,
-    media.ODS: read_opendocument,
-    media.ODP: read_opendocument,
-    media.EPUB: read_epub,
-    media.RTF: read_rtf,
-    media.HTML: read_html,
-    media.MHTML: read_mhtml,
-    media.EML: read_mail,
-    media.MSG: read_outlook,
-    media.MARKDOWN: read_markdown,
-    media.RST: read_restructured,
-    media.ORG: read_org,
-    media.TEX: read_tex,
-    media.CSV: read_delimited,
-    media.TSV: read_delimited,
-    media.JSON: read_json,
-    media.JSONL: read_json_lines,
-    media.YAML: read_yaml,
-    media.TOML: read_toml,
-    media.XML: read_xml,
-    media.NOTEBOOK: read_notebook,
-    media.SRT: read_subtitles,
-    media.VTT: read_subtitles,
-    **dict.fromkeys([*LANGUAGES, "text/css"], read_code),
-    **dict.fromkeys(media.IMAGES, _read_image),
+    media.PDF: _later("pdf", "read_pdf"),
+    media.DOCX: _later("docx", "read_docx"),
+    media.PPTX: _later("pptx", "read_pptx"),
+    media.XLSX: _later("spreadsheet", "read_spreadsheet"),
+    media.XLS: _later("spreadsheet", "read_spreadsheet"),
+    media.ODT: _later("opendocument", "read_opendocument"),
+    media.ODS: _later("opendocument", "read_opendocument"),
+    media.ODP: _later("opendocument", "read_opendocument"),
+    media.EPUB: _later("epub", "read_epub"),
+    media.RTF: _later("rtf", "read_rtf"),
+    media.HTML: _later("html", "read_html"),
+    media.MHTML: _later("mhtml", "read_mhtml"),
+    media.EML: _later("mail", "read_mail"),
+    media.MSG: _later("outlook", "read_outlook"),
+    media.MARKDOWN: _later("markdown", "read_markdown"),
+    media.RST: _later("restructured", "read_restructured"),
+    media.ORG: _later("org", "read_org"),
+    media.TEX: _later("tex", "read_tex"),
+    media.CSV: _later("delimited", "read_delimited"),
+    media.TSV: _later("delimited", "read_delimited"),
+    media.JSON: _later("structured", "read_json"),
+    media.JSONL: _later("structured", "read_json_lines"),
+    media.YAML: _later("structured", "read_yaml"),
+    media.TOML: _later("structured", "read_toml"),
+    media.XML: _later("xml", "read_xml"),
+    media.NOTEBOOK: _later("notebook", "read_notebook"),
+    media.SRT: _later("subtitles", "read_subtitles"),
+    media.VTT: _later("subtitles", "read_subtitles"),
+    **dict.fromkeys([*LANGUAGES, "text/css"], _later("code", "read_code")),
+    **dict.fromkeys(media.IMAGES, _later("image", "read_image")),
 }
 """Who reads what. Any other type in `text/` is read as plain text; what is in archives, by `wellread.read.unpack`."""
 

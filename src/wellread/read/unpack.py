@@ -17,8 +17,6 @@ from typing import IO, Protocol
 
 from wellread.read import media
 from wellread.read.limits import MEGABYTE, Limits
-from wellread.read.mail import mail_attachments
-from wellread.read.outlook import outlook_attachments
 from wellread.read.refuse import refusal
 from wellread.read.unpack_names import MemberNames, bytes_name, zip_name
 from wellread.read.wire import Packed
@@ -275,10 +273,14 @@ def _whole(source: _Counted, name: str, budget: _Budget) -> Packed:
 
 
 def _mail(data: bytes, name: str, budget: _Budget) -> Iterator[Packed]:
+    from wellread.read.mail import mail_attachments
+
     return _attached(mail_attachments(data, name), budget)
 
 
 def _outlook(data: bytes, name: str, budget: _Budget) -> Iterator[Packed]:
+    from wellread.read.outlook import outlook_attachments
+
     return _attached(outlook_attachments(data, name), budget)
 
 
