@@ -194,6 +194,9 @@ def _serve_arguments(parser: Parser) -> None:
     parser.add_argument("--tokens", metavar="FILE.toml", help="several, each limited to some libraries or to reading (docs/serving.md)")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name that this server goes by")
     parser.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web origin whose pages may ask")
+    parser.add_argument(
+        "--allow-path", action="append", default=[], metavar="FOLDER", help="callers may add what lies in this folder to libraries"
+    )
     parser.add_argument("--slots", type=_count, default=4, metavar="N", help="requests worked on at a time (default 4)")
     parser.add_argument("--queue", type=_count, default=64, metavar="N", help="requests that may wait; more are turned away (default 64)")
     parser.add_argument("--timeout", type=_count, default=600, metavar="SECONDS", help="the longest that an answer may take (default 600)")

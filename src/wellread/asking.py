@@ -53,7 +53,8 @@ class Asker:
         for piece in self._stream(question, options, history, recorder):
             if isinstance(piece, Answer):
                 try:
-                    self.store.write_trace(recorder.id, "ask", question, trace_json(piece, recorder))
+                    kept = trace_json(piece, recorder)
+                    self.store.write_trace(recorder.id, "ask", question, kept, days=self.parts.settings.trace_days)
                 except LibraryError as error:  # no reason to withhold the answer
                     piece = dataclasses.replace(piece, notes=(*piece.notes, f"no trace of this answer was kept: {error.message}"))
             yield piece

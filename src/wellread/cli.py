@@ -285,30 +285,16 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _trace(arguments: argparse.Namespace) -> int:
     from wellread.terminal import Screen
+    from wellread.trace_command import replay, trace
 
     screen = Screen()
     arguments.id = after_in(arguments, arguments.id)
-    if arguments.replay and arguments.id is None:
-        raise UsageError("there is no trace to replay.", hint="name one: `wellread trace` lists the latest")
-    with _parts(arguments, screen) as parts, _existing(arguments, parts) as library:
+    with _parts(arguments, screen) as parts:
         if arguments.replay:
-            replay = library.replay(arguments.id)
-            if arguments.json:
-                _print_json(replay.json())
-            else:
-                screen.replay(replay)
-            return OK if replay.same else FAILED
-        if arguments.id is None:
-            traces = library.store.traces()
-            if arguments.json:
-                _print_json(traces)
-            else:
-                screen.traces(traces)
-        elif arguments.json:
-            _print_json(library.trace(arguments.id))
-        else:
-            screen.trace(library.trace(arguments.id))
-    return OK
+            with _existing(arguments, parts) as library:
+                return replay(arguments.id, library, screen, as_json=arguments.json)
+        server = parts.settings.server_folder / "server.db"
+        return trace(arguments.id, lambda: _existing(arguments, parts), server, screen, as_json=arguments.json)
 
 
 def _config(arguments: argparse.Namespace) -> int:
@@ -359,11 +345,12 @@ def _models(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from wellread.scoreboard.examinee import subject
     from wellread.server.command import serve
     from wellread.terminal import Screen
 
     with _parts(arguments, Screen()) as parts:
-        return serve(arguments, parts)
+        return serve(arguments, parts, subject)
 
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {

@@ -21,7 +21,8 @@ _KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "tex
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Each field is also `WELLREAD_ITS_NAME`, a key of wellread.toml, and (but for the limits) `--its-name`.
+    """Everything that can be set. Each field is also `WELLREAD_ITS_NAME`, a key of wellread.toml, and (but for `trace_days` and the limits)
+    `--its-name`.
 
     library: the library used when none is named.
     model: the chat model: a catalogue name, a path to a .gguf file, "openai:NAME" with `base_url`, or "none".
@@ -37,6 +38,7 @@ class Settings:
     offline: never touch the network; models must be here already.
     jobs: files read at the same time; 0 chooses by the machine.
     private_addresses: whether web pages may be fetched from this machine and the local network.
+    trace_days: days for which traces of questions and of the server's requests are kept; 0 keeps them for good.
     max_file_mb, max_pages: the largest file that is read, and the most pages.
     max_read_seconds, max_read_memory_mb: processor time and memory that reading one file may take.
     max_memory_mb: memory that a local chat model may take; 0 for what is free.
@@ -56,6 +58,7 @@ class Settings:
     offline: bool = False
     jobs: int = 0
     private_addresses: bool = False
+    trace_days: int = 90
     max_file_mb: int = 50
     max_pages: int = 2_000
     max_read_seconds: int = 60

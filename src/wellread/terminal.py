@@ -229,16 +229,26 @@ class Screen:
 
     def traces(self, traces: Sequence[Mapping[str, Any]]) -> None:
         for trace in traces:
-            print(f"{trace['id']}  {datetime.fromtimestamp(trace['at']):%Y-%m-%d %H:%M:%S}  {trace['question']}")
+            what = trace["question"] if "question" in trace else f"({trace['kind']} by {trace['model']}: {trace['outcome']})"
+            print(f"{trace['id']}  {datetime.fromtimestamp(trace['at']):%Y-%m-%d %H:%M:%S}  {what}")
         if not traces:
             self.say("No question has been asked yet.")
 
     def trace(self, trace: Mapping[str, Any]) -> None:
         """A trace as a list of steps with their times, then what was sent to the model and what was not."""
-        print(f"{trace['question']}\n{trace['answer']['answer']}\n")
+        if "question" in trace:
+            print(f"{trace['question']}\n{trace['answer']['answer']}\n")
+        else:
+            tokens = trace["tokens"] or {}
+            print(f"{trace['kind']} by {trace['model']}, {trace['route']}: {trace['outcome']} ({trace['status']})")
+            print(", ".join(f"{count} {name} tokens" for name, count in tokens.items()) + "\n")
         for step in trace["steps"]:
             facts = ", ".join(f"{name} {_plain(value)}" for name, value in step["data"].items() if len(_plain(value)) < 80)
             print(f"{step['at_ms']:8.1f} ms  {step['kind']:<10} {step['took_ms']:8.1f} ms  {facts}")
+        if "feedback" in trace:
+            print(f"\nthumb {trace['feedback']['thumb']}: {trace['feedback']['comment']}")
+        if "question" not in trace:
+            return
         ledger = trace["answer"]["ledger"]
         chunks = ", ".join(str(sent["chunk"]) for sent in ledger["sent"]) or "none"
         print(f"\nsent {ledger['sent_tokens']} of {ledger['window']} tokens: chunks {chunks}")

@@ -45,12 +45,17 @@ Start = Callable[..., Running]
 
 @contextmanager
 def run(
-    folder: Path, chat: ChatModel, policy: Policy = Policy(), bounds: Bounds = Bounds(), reranker: Reranker | None = None
+    folder: Path,
+    chat: ChatModel,
+    policy: Policy = Policy(),
+    bounds: Bounds = Bounds(),
+    reranker: Reranker | None = None,
+    **more: Any,
 ) -> Iterator[Running]:
-    """A server from start to end; every folder NAME.wellread of `folder` is a library."""
+    """A server from start to end; every folder NAME.wellread of `folder` is a library. `more` is for its `Runtime`."""
     settings = Settings(model="none", home=folder / "home", offline=True)
     with Parts(settings, embedder=HashEmbedder(), chat=chat, reranker=reranker) as parts:
-        runtime = Runtime(parts, Shelf(parts, folders=[folder]), StoredResponses(folder / "home" / "responses.db"), bounds)
+        runtime = Runtime(parts, Shelf(parts, folders=[folder]), StoredResponses(folder / "home" / "responses.db"), bounds, **more)
         log = io.StringIO()
         server = Server(app(runtime, policy, Log(log)), bound("127.0.0.1", 0), bounds)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from wellread.options import Options
 from wellread.parts import Parts
 from wellread.record import answer_json
 from wellread.server.app import PROTOCOLS
+from wellread.server.exchange import Caller
+from wellread.server.guard import Key, Policy
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 QUESTION = "Who approved the installation of the solar panels?"
@@ -84,3 +87,18 @@ def test_every_route_is_described(echo: Any) -> None:
             assert ("requestBody" in operation) == (route.method == "POST")
             named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
             assert all("{" + name in route.path for name in named)
+
+
+def test_the_page_about_it_needs_nothing_from_elsewhere(start: Callable[..., Any]) -> None:
+    """It needs no token, which it asks for itself, and lets nothing in but its own two files."""
+    url = start(policy=Policy((Key("t" * 20, Caller("owner")),))).url
+    assert httpx.get(url + "/openapi.json").status_code == 401
+    for path in ("/docs", "/docs/page.js", "/docs/page.css"):
+        got = httpx.get(url + path)
+        assert got.status_code == 200
+        policy = got.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"(?:src|href)=\"(?!/|data:,)|https?://|innerHTML|\son\w+=", got.text), path
+    assert httpx.get(url + "/docs/page.html").status_code == 401
+    assert "light-dark" in httpx.get(url + "/docs/page.css").text

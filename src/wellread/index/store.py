@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,7 +21,7 @@ from wellread.index.migrations import crc32
 from wellread.index.place import Place, places
 from wellread.index.rows import Failure, IndexRow, Listed, Source, WebPage
 from wellread.index.tags import Tags
-from wellread.index.traces import forget_traces
+from wellread.index.traces import forget_if_gone, forget_traces
 from wellread.index.within import Within
 from wellread.types import Chunk, Document, Page, Region, Section, Span
 
@@ -364,12 +364,16 @@ class Store:
             self._db.execute("pragma wal_checkpoint(truncate)")
         return count
 
-    def write_trace(self, trace_id: str, kind: str, question: str, data: Any) -> None:
+    def write_trace(self, trace_id: str, kind: str, question: str, data: Any, *, days: int = 0) -> None:
+        """Keep a trace; with `days`, those that are older than that go."""
         with self._base.writing(counts=False):
+            if days:
+                self._db.execute("delete from traces where at < ?", (time.time() - days * 86_400,))
             self._db.execute(
                 "insert or replace into traces values (?, ?, ?, ?, ?)",
                 (trace_id, time.time(), kind, question, json.dumps(data, ensure_ascii=False)),
             )
+            forget_if_gone(self._db, trace_id)
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
         """One trace by its id or the beginning of it."""
@@ -379,6 +383,14 @@ class Store:
                 (trace_id, trace_id.replace("%", "").replace("_", "") + "%"),
             ).fetchone()
         return None if row is None else {"id": row[0], "at": row[1], "kind": row[2], "question": row[3], **json.loads(row[4])}
+
+    def set_feedback(self, trace_id: str, feedback: Mapping[str, Any]) -> bool:
+        """Keep with a trace, named by its whole id, what somebody thinks of the answer; whether there is that trace."""
+        with self._base.writing(counts=False):
+            done = self._db.execute(
+                "update traces set data = json_set(data, '$.feedback', json(?)) where id = ?", (json.dumps(feedback), trace_id)
+            )
+            return done.rowcount > 0
 
     def traces(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest traces, without their data."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
+from wellread.library import Library
 from wellread.models.base import Writer
 from wellread.options import Options
 from wellread.server.asked import asked
@@ -15,7 +16,7 @@ from wellread.server.converse import converse, last_question
 from wellread.server.errors import unsupported, wrong
 from wellread.server.exchange import Exchange
 from wellread.server.turn import Ended, Found, Piece, Said, Turn
-from wellread.types import Answer
+from wellread.types import Answer, Delta, Usage
 
 LIBRARY = "library:"
 """What the names of libraries begin with; "library:NAME@MODEL" has MODEL write."""
@@ -23,20 +24,43 @@ LIBRARY = "library:"
 
 def answering(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
     """The pieces of the answer to a turn. Raises `Refused` for a model that is not here, or cannot do what is asked."""
-    runtime = exchange.runtime
+    runtime, tracing = exchange.runtime, exchange.tracing
+    tracing.say(messages=turn.messages)
     if turn.model.startswith(LIBRARY):
-        pieces = _from_library(exchange, turn, stop)
+        kind, pieces = "ask", _from_library(exchange, turn, stop)
     elif turn.own:
         raise wrong("wellread", "these are options of libraries", hint='choose a model "library:NAME"')
     else:
-        pieces = converse(turn, runtime.models.chat(turn.model).model, stop)
-    for piece in pieces:
-        if isinstance(piece, Ended):
-            runtime.metrics.add("wellread_tokens_total", piece.usage.prompt_tokens, kind="prompt")
-            runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
-        elif isinstance(piece, Found) and piece.answer.refused:
-            runtime.metrics.add("wellread_refused_answers_total")
-        yield piece
+        kind, pieces = "chat", converse(turn, runtime.models.chat(turn.model).model, stop)
+    how = turn.sampling
+    text = ""
+    with tracing.work(kind, turn.model, temperature=how.temperature, top_p=how.top_p, max_tokens=how.max_tokens or None, seed=how.seed):
+        for piece in pieces:
+            tracing.first()
+            if isinstance(piece, Ended):
+                tracing.ended(piece.finish)
+                if not tracing.answered:  # by a library, whose answer told it
+                    tracing.spent(piece.usage, same=piece.index > 0)
+                runtime.metrics.add("wellread_tokens_total", piece.usage.prompt_tokens, kind="prompt")
+                runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
+            elif isinstance(piece, Found) and piece.answer.refused:
+                runtime.metrics.add("wellread_refused_answers_total")
+            elif isinstance(piece, Said) and tracing.with_words:
+                text += piece.text
+            yield piece
+        tracing.say(text=text)
+
+
+def completing(exchange: Exchange, model: str, deltas: Iterator[tuple[int, Delta]], each: int) -> Iterator[tuple[int, Delta]]:
+    """The pieces of texts that a model goes on from, noted as they pass; there are `each` answers to a prompt."""
+    tracing = exchange.tracing
+    with tracing.work("completion", model):
+        for index, delta in deltas:
+            tracing.first()
+            if delta.finish:
+                tracing.ended(delta.finish)
+                tracing.spent(delta.usage or Usage(), same=index % each > 0)
+            yield index, delta
 
 
 def library_of(exchange: Exchange, name: str) -> tuple[str, Writer | None]:
@@ -77,7 +101,15 @@ def _asked(
     stop: threading.Event,
 ) -> Answer:
     with exchange.runtime.shelf.open(name, writer, stop) as library:
-        return library.ask(what[0], options=options, history=what[1])
+        answer = library.ask(what[0], options=options, history=what[1])
+        note_answer(exchange, name, library, answer)
+        return answer
+
+
+def note_answer(exchange: Exchange, name: str, library: Library, answer: Answer) -> None:
+    """Let the request's trace say which library answered, and how that went on."""
+    kept = library.store.trace(answer.trace_id)
+    exchange.tracing.from_library(name, answer, () if kept is None else kept["steps"])
 
 
 def _check(turn: Turn) -> None:

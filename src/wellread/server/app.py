@@ -15,6 +15,7 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wellread.models.watched import Stopped
+from wellread.server.docs import DOCS
 from wellread.server.errors import Refused, refusal, refusal_headers
 from wellread.server.exchange import Caller, Exchange, Json, Protocol, Route
 from wellread.server.guard import Guard, Policy
@@ -25,7 +26,7 @@ from wellread.server.openapi import document
 from wellread.server.own import OWN
 from wellread.server.runtime import Runtime
 
-PROTOCOLS = (HEALTH, OPENAI, OWN)
+PROTOCOLS = (HEALTH, OPENAI, OWN, DOCS)
 """What is spoken here. A further protocol is one more entry, with its own routes and its own shape of errors."""
 
 _GONE = 499
@@ -111,6 +112,10 @@ class _Counted:
                 self._log.failure(ident, failure)
             seconds = time.monotonic() - began
             route, caller = state.get("route", "-"), state.get("caller", Caller("-"))
+            tracing = state.get("tracing")
+            if tracing is not None and tracing.kind:
+                told = tracing.trace(owner=caller.name, request=ident, route=route, status=status, failed=failure is not None)
+                self._runtime.traced(told)
             self._runtime.metrics.add("wellread_requests_total", route=route, status=str(status))
             self._runtime.metrics.observe("wellread_request_seconds", seconds, route=route)
             self._log.request(id=ident, method=scope["method"], route=route, status=status, seconds=seconds, caller=caller.name)

@@ -15,9 +15,13 @@ from wellread.errors import UsageError
 from wellread.parts import Parts
 from wellread.places import expanded, folder_of
 from wellread.server.app import app
+from wellread.server.database import Database
+from wellread.server.errands import Examined
 from wellread.server.exchange import Caller
+from wellread.server.export import export_of
 from wellread.server.guard import Key, Policy
 from wellread.server.log import Log
+from wellread.server.resting import forget_what_rests_on_nothing
 from wellread.server.run import Server, bound, quiet_signals
 from wellread.server.runtime import Bounds, Runtime
 from wellread.server.shelf import Shelf
@@ -27,15 +31,16 @@ _SHORTEST_TOKEN = 16
 _TOKEN_HINT = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
 
 
-def serve(arguments: argparse.Namespace, parts: Parts) -> int:
+def serve(arguments: argparse.Namespace, parts: Parts, examined: Examined) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `UsageError` for what would not be safe, and for a port that cannot be had."""
     policy = policy_of(arguments, os.environ)
     shelf = _shelf(arguments, parts)
     bounds = Bounds(slots=arguments.slots, queue=arguments.queue, request_s=arguments.timeout)
     opened = bound(arguments.host, arguments.port)
     log = Log(quiet=arguments.quiet)
-    runtime = Runtime(parts, shelf, StoredResponses(parts.settings.server_folder / "responses.db"), bounds)
+    runtime = _runtime(arguments, parts, (shelf, bounds, log, examined))
     try:
+        forget_what_rests_on_nothing(runtime)
         if parts.settings.model != "none":
             parts.writer()  # it loads while the first request is on its way
         server = Server(app(runtime, policy, log), opened, bounds)
@@ -47,6 +52,32 @@ def serve(arguments: argparse.Namespace, parts: Parts) -> int:
         opened.close()
         runtime.close()
     return 0
+
+
+def _runtime(arguments: argparse.Namespace, parts: Parts, rest: tuple[Shelf, Bounds, Log, Examined]) -> Runtime:
+    """What the protocols share. An export that cannot be had is told, and nothing is exported."""
+    shelf, bounds, log, examined = rest
+    allowed = [expanded(each) for each in arguments.allow_path]
+    for folder in allowed:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}.", hint="--allow-path takes a folder that may be read")
+    export = None
+    try:
+        export = export_of(os.environ, lambda: log.event("warning", message="the collector of traces does not take them"))
+    except UsageError as error:
+        log.event("warning", message=error.message, hint=error.hint)
+    folder = parts.settings.server_folder
+    return Runtime(
+        parts,
+        shelf,
+        StoredResponses(folder / "responses.db"),
+        bounds,
+        database=Database(folder / "server.db"),
+        allowed=allowed,
+        examined=examined,
+        export=export,
+        failed=log.failure,
+    )
 
 
 def policy_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Policy:

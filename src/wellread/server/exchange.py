@@ -17,6 +17,7 @@ from wellread.server.body import Fields, parse
 from wellread.server.errors import Refused, wrong
 from wellread.server.runtime import Runtime
 from wellread.server.sse import EventStream, Form, gone
+from wellread.server.traced import Tracing
 from wellread.server.work import Make, Work
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ class Exchange:
         self.request = request
         self.runtime = runtime
         self.caller = caller
+        self.tracing = Tracing(with_words=runtime.export is not None and runtime.export.with_words)
+        request.scope["state"]["tracing"] = self.tracing
 
     async def fields(self) -> Fields:
         """The body: a JSON object. Raises `Refused` where it is none, is too large, or does not arrive."""
@@ -98,8 +101,21 @@ class Exchange:
             return EventStream(work, first, held.pop_all(), form, self.runtime.bounds.send_s)
         raise AssertionError("unreachable")
 
+    async def watch(self, make: Make[str], form: Form) -> Response:
+        """The events that `make` yields, as they come: for what needs no model, and so has a line of its own, in which nobody waits."""
+        async with AsyncExitStack() as held:
+            bounds = self.runtime.bounds
+            work = await held.enter_async_context(Work(self.runtime.watching, self.caller.name, make, bounds.request_s))
+            first = await work.next(_PATIENCE_S)
+            return EventStream(work, first, held.pop_all(), form, bounds.send_s)
+        raise AssertionError("unreachable")
+
     def _work(self, make: Make[T]) -> Work[T]:
-        return Work(self.runtime.line, self.caller.name, make, self.runtime.bounds.request_s)
+        def admitted(stop: threading.Event) -> Generator[T, None, None]:
+            self.tracing.admitted()
+            yield from make(stop)
+
+        return Work(self.runtime.line, self.caller.name, admitted, self.runtime.bounds.request_s)
 
     async def _body(self) -> bytes:
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -141,7 +157,8 @@ class Route:
     """What a method and path do; `writes` is refused to callers who may only read.
 
     The rest is for the OpenAPI document: `about` is a line, `body` the JSON schema of what is sent, `query` says what parameters the
-    address may have.
+    address may have and `headers` what headers; `media` is what is sent where that is not JSON, by its type; `status` and `returns`,
+    a JSON schema, are what comes back when all goes well.
     """
 
     method: str
@@ -151,6 +168,10 @@ class Route:
     writes: bool = False
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media: Mapping[str, Any] | None = None
+    status: int = 200
+    returns: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

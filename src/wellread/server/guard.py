@@ -17,10 +17,11 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wellread.server.docs import PATHS
 from wellread.server.errors import Refused, refusal_headers
 from wellread.server.exchange import Caller
 
-_OPEN = ("/health", "/ready")
+_OPEN = ("/health", "/ready", *PATHS)
 """Paths that need no token: they tell nothing but that the server is there."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -125,7 +126,7 @@ def _cors(origin: str) -> dict[str, str]:
 def _preflight(origin: str) -> dict[str, str]:
     return _cors(origin) | {
         "access-control-allow-methods": "GET, POST, PUT, DELETE",
-        "access-control-allow-headers": "Authorization, Content-Type, X-Api-Key",
+        "access-control-allow-headers": "Authorization, Content-Type, X-Api-Key, X-File-Name",
         "access-control-max-age": "600",
     }
 

@@ -24,7 +24,11 @@ async def ready(exchange: Exchange) -> Response:
 async def metrics(exchange: Exchange) -> Response:
     """Numbers for Prometheus."""
     runtime = exchange.runtime
-    gauges = {"wellread_working": float(runtime.line.working), "wellread_waiting": float(runtime.line.waiting)}
+    gauges = {
+        "wellread_working": float(runtime.line.working),
+        "wellread_waiting": float(runtime.line.waiting),
+        "wellread_traces_dropped": float(runtime.traces.dropped),
+    }
     return Response(runtime.metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
 

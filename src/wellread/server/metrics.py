@@ -13,6 +13,7 @@ _HELP = {
     "wellread_refused_answers_total": ("counter", "Questions that a library's documents do not answer."),
     "wellread_working": ("gauge", "Requests that a model works on."),
     "wellread_waiting": ("gauge", "Requests that wait for a model."),
+    "wellread_traces_dropped": ("gauge", "Traces that could not be kept since the start."),
 }
 
 

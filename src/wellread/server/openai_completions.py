@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from wellread.models.base import ChatModel, TextModel
 from wellread.models.watched import Stopped
+from wellread.server.answering import completing
 from wellread.server.body import Fields
 from wellread.server.converse import fitting
 from wellread.server.errors import unsupported, wrong
@@ -55,7 +56,7 @@ async def completions(exchange: Exchange) -> Response:
     wanted = read(fields)
 
     def deltas(stop: threading.Event) -> Iterator[tuple[int, Delta]]:
-        return _deltas(wanted, exchange.runtime.models.chat(wanted.model).model, stop)
+        return completing(exchange, wanted.model, _deltas(wanted, exchange.runtime.models.chat(wanted.model).model, stop), wanted.count)
 
     if not fields.flag("stream"):
         return await exchange.whole(lambda stop: _whole(wanted, deltas(stop)))

@@ -15,6 +15,7 @@ from wellread.models.watched import Stopped
 from wellread.server.body import Fields
 from wellread.server.errors import Refused, unsupported, wrong
 from wellread.server.exchange import Exchange
+from wellread.types import Usage
 
 _MOST_TEXTS = 2_048
 _BATCH = 32
@@ -40,8 +41,10 @@ async def embeddings(exchange: Exchange) -> Response:
         if dimensions not in (None, embedder.dimensions):
             raise unsupported("dimensions", f"{model} has {embedder.dimensions} and cannot be cut")
         tokens = _count(embedder, texts, query=_KINDS[kind], cut=cut)
-        vectors = _vectors(embedder, texts, stop, query=_KINDS[kind])
-        rows = [{"object": "embedding", "index": index, "embedding": _written(vector, form)} for index, vector in enumerate(vectors)]
+        with exchange.tracing.work("embeddings", embedder.name, texts=len(texts)):
+            vectors = _vectors(embedder, texts, stop, query=_KINDS[kind])
+            rows = [{"object": "embedding", "index": index, "embedding": _written(vector, form)} for index, vector in enumerate(vectors)]
+        exchange.tracing.spent(Usage(tokens))
         exchange.runtime.metrics.add("wellread_tokens_total", tokens, kind="embedded")
         return {"object": "list", "data": rows, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 

@@ -5,6 +5,7 @@ Responses are kept unless `store` is false, so that `previous_response_id` can g
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
 import time
@@ -21,6 +22,7 @@ from wellread.server.errors import Refused, unsupported
 from wellread.server.exchange import Exchange, Json
 from wellread.server.openai_items import Event, Writing, items_of, messages_of
 from wellread.server.openai_read import chosen, functions, response_format
+from wellread.server.resting import holds, named, rests_of
 from wellread.server.sampling import refuse, sampling
 from wellread.server.sse import Form, event
 from wellread.server.stored import Stored
@@ -65,12 +67,13 @@ async def responses(exchange: Exchange) -> Response:
 
 async def retrieve(exchange: Exchange) -> Response:
     """A response that was kept."""
-    return Json(_stored(exchange).response)
+    return await exchange.quickly(lambda: _stored(exchange).response)
 
 
 async def items(exchange: Exchange) -> Response:
     """What a response was given to."""
-    found = [{"id": f"item_{position}"} | dict(item) for position, item in enumerate(_stored(exchange).items)]
+    stored = await asyncio.to_thread(_stored, exchange)
+    found = [{"id": f"item_{position}"} | dict(item) for position, item in enumerate(stored.items)]
     ends = [found[0]["id"], found[-1]["id"]] if found else [None, None]
     return Json({"object": "list", "data": found, "first_id": ends[0], "last_id": ends[1], "has_more": False})
 
@@ -130,16 +133,23 @@ def _events(exchange: Exchange, wanted: Wanted, stop: threading.Event) -> Iterat
     for piece in chain([first], pieces):
         for name, data in writing.add(piece):
             if writing.response["status"] != "in_progress" and "response" in data and wanted.keep:
-                exchange.runtime.stored.put(exchange.caller.name, Stored(writing.response, wanted.items, wanted.previous))
+                _keep(exchange, Stored(writing.response, wanted.items, wanted.previous))
             yield name, data
+
+
+def _keep(exchange: Exchange, stored: Stored) -> None:
+    answer, runtime = stored.response.get("wellread"), exchange.runtime
+    if answer is not None:
+        stored = replace(stored, rests=rests_of(runtime, named(runtime, stored.response["model"]), answer))
+    runtime.stored.put(exchange.caller.name, stored)
 
 
 def _continued(exchange: Exchange, wanted: Wanted) -> Turn:
     """The turn with all that came before it; instructions hold for their own request only."""
     if wanted.previous is None:
         return wanted.turn
-    kept = exchange.runtime.stored.chain(exchange.caller.name, wanted.previous)
-    if kept is None:
+    before = exchange.runtime.stored.chain(exchange.caller.name, wanted.previous)
+    if before is None or not holds(exchange.runtime, before[-1]):
         raise Refused(
             400,
             "previous_response_not_found",
@@ -147,11 +157,10 @@ def _continued(exchange: Exchange, wanted: Wanted) -> Turn:
             "previous_response_id",
             "it may be too old, or was not stored",
         )
-    before = [message for stored in kept for message in messages_of([*stored.items, *stored.response["output"]])]
-
+    earlier = [message for stored in before for message in messages_of([*stored.items, *stored.response["output"]])]
     messages = wanted.turn.messages
     head = 1 if wanted.told["instructions"] else 0
-    return replace(wanted.turn, messages=(*messages[:head], *before, *messages[head:]))
+    return replace(wanted.turn, messages=(*messages[:head], *earlier, *messages[head:]))
 
 
 def _whole(exchange: Exchange, wanted: Wanted, stop: threading.Event) -> dict[str, Any]:
@@ -192,7 +201,7 @@ def _head(wanted: Wanted) -> dict[str, Any]:
 
 def _stored(exchange: Exchange) -> Stored:
     found = exchange.runtime.stored.get(exchange.caller.name, exchange.request.path_params["id"])
-    if found is None:
+    if found is None or not holds(exchange.runtime, found):
         raise _not_found()
     return found
 

@@ -40,15 +40,21 @@ def _operation(route: Route, protocol: Protocol) -> dict[str, Any]:
     """One method of one path."""
     names = re.findall(r"\{(\w+)(?::path)?\}", route.path)
     parameters: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names] + [
-        {"name": name, "in": "query", "description": about, "schema": {"type": "string"}} for name, about in route.query.items()
+        {"name": name, "in": place, "description": about, "schema": {"type": "string"}}
+        for place, known in (("query", route.query), ("header", route.headers))
+        for name, about in known.items()
     ]
     error = {"description": "refused", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    done: dict[str, Any] = {"description": "begun" if route.status == 202 else "done"}
+    if route.returns is not None:
+        done["content"] = {"application/json": {"schema": route.returns}}
     operation: dict[str, Any] = {
         "summary": route.about,
         "tags": [protocol.prefix or "/"],
         "parameters": parameters,
-        "responses": {"200": {"description": "done"}, "4XX": error, "5XX": error},
+        "responses": {str(route.status): done, "4XX": error, "5XX": error},
     }
     if route.method in ("POST", "PUT"):
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body or _ANY_BODY}}}
+        content = route.media or {"application/json": {"schema": route.body or _ANY_BODY}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation

@@ -30,10 +30,11 @@ async def rerank(exchange: Exchange) -> Response:
         if model not in ("", reranker.name):
             raise Refused(404, "model_not_found", "there is no such reranker", "model", f'it is called "{reranker.name}"')
         scores: list[float] = []
-        for at in range(0, len(documents), _BATCH):
-            if stop.is_set():
-                raise Stopped("the request was stopped.")
-            scores += [float(score) for score in reranker.score(query, documents[at : at + _BATCH])]
+        with exchange.tracing.work("rerank", reranker.name, texts=len(documents)):
+            for at in range(0, len(documents), _BATCH):
+                if stop.is_set():
+                    raise Stopped("the request was stopped.")
+                scores += [float(score) for score in reranker.score(query, documents[at : at + _BATCH])]
         order = sorted(range(len(documents)), key=lambda index: (-scores[index], index))[:most]
         return {"model": reranker.name, "results": [_row(index, scores[index], documents[index] if told else None) for index in order]}
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wellread.errors import suggest
+from wellread.index import locks
 from wellread.library import Library
 from wellread.models.base import Writer
 from wellread.models.watched import Watched
@@ -21,12 +24,13 @@ _MOST_IDLE = 16
 
 @dataclass(frozen=True, slots=True)
 class _Lease:
-    """A library that one request uses, and the model in it that can be told to stop."""
+    """A library that one request uses, and the model in it that can be told to stop. `file` tells its database from a later one there."""
 
     folder: Path
     writer: str | None
     library: Library
     watched: Watched | None
+    file: tuple[int, int]
 
 
 class Shelf:
@@ -68,6 +72,40 @@ class Shelf:
             raise
         self._give(lease)
 
+    def create(self, name: str) -> None:
+        """Make a library in the first of the folders. Raises `Refused` where there is no folder, or a library or file of that name."""
+        if not self._folders:
+            raise Refused(403, "not_allowed", "this server makes no libraries", hint="start it with --libraries FOLDER")
+        if name.casefold() in {each.casefold() for each in self.names()}:
+            raise _taken()
+        folder = self._folders[0] / (name + SUFFIX)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise _taken() from None
+        except OSError as error:
+            raise Refused(507, "not_made", f"the library cannot be made: {error.strerror}", "name") from None
+        try:
+            Library(folder, self._parts).close()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def delete(self, name: str) -> None:
+        """Delete a library in one of the folders. Raises `Refused` (403) for one that lies elsewhere, or that is a link to there."""
+        folder = self.folder(name)
+        if folder.parent not in self._folders or folder.is_symlink():
+            raise Refused(403, "not_allowed", "only libraries in a folder that is served are deleted", hint="delete it by hand")
+        with self._lock:
+            idle = [lease for lease in self._idle if lease.folder == folder]
+            self._idle = [lease for lease in self._idle if lease.folder != folder]
+        for lease in idle:
+            lease.library.close()
+        going = folder.with_name(f".{uuid.uuid4().hex}.deleted")
+        with locks.writing(folder):
+            folder.rename(going)  # from now on it is not there, whatever becomes of the files
+        shutil.rmtree(going)
+
     def close(self) -> None:
         """Close what is idle."""
         with self._lock:
@@ -83,12 +121,12 @@ class Shelf:
         name = None if writer is None else writer.model.name
         with self._lock:
             for lease in reversed(self._idle):
-                if (lease.folder, lease.writer) == (folder, name):
+                if (lease.folder, lease.writer, lease.file) == (folder, name, _file(folder)):
                     self._idle.remove(lease)
                     return lease
         watched = None if writer is None else Watched(writer.model, threading.Event())
         own = None if writer is None or watched is None else replace(writer, model=watched)
-        return _Lease(folder, name, Library(folder, self._parts.with_writer(own)), watched)
+        return _Lease(folder, name, Library(folder, self._parts.with_writer(own)), watched, _file(folder))
 
     def _give(self, lease: _Lease) -> None:
         with self._lock:
@@ -96,3 +134,16 @@ class Shelf:
             surplus = self._idle.pop(0) if len(self._idle) > _MOST_IDLE else None
         if surplus is not None:
             surplus.library.close()
+
+
+def _file(folder: Path) -> tuple[int, int]:
+    """Which file the database of a library is; (0, 0) where there is none."""
+    try:
+        found = (folder / "library.db").stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def _taken() -> Refused:
+    return Refused(409, "library_exists", "there is a library or file of that name already", "name")
