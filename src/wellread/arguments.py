@@ -199,6 +199,10 @@ def _serve_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--slots", type=_count, default=4, metavar="N", help="requests worked on at a time (default 4)")
     parser.add_argument("--queue", type=_count, default=64, metavar="N", help="requests that may wait; more are turned away (default 64)")
+    parser.add_argument(
+        "--keep-alive", metavar="TIME", help='how long an unused chat model stays loaded: "10m", 0, -1 for ever (default 5m)'
+    )
+    parser.add_argument("--ollama-port", type=int, metavar="N", help="listen on this port too: 11434 is where Ollama's clients look")
     parser.add_argument("--timeout", type=_count, default=600, metavar="SECONDS", help="the longest that an answer may take (default 600)")
     parser.add_argument("--quiet", action="store_true", help="log only what goes wrong")
 

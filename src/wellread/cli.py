@@ -345,11 +345,14 @@ def _models(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from wellread.config import override
+    from wellread.parts import Parts
     from wellread.scoreboard.examinee import subject
     from wellread.server.command import serve
     from wellread.terminal import Screen
 
-    with _parts(arguments, Screen()) as parts:
+    settings = override(_loaded(arguments), {"keep_alive": arguments.keep_alive}).settings
+    with Parts(settings, progress=Screen().progress, slots=arguments.slots) as parts:
         return serve(arguments, parts, subject)
 
 
@@ -407,7 +410,7 @@ def _loaded(arguments: argparse.Namespace) -> Loaded:
 def _parts(arguments: argparse.Namespace, screen: Screen) -> Parts:
     from wellread.parts import Parts
 
-    return Parts(_loaded(arguments).settings, progress=screen.progress, slots=vars(arguments).get("slots", 1))
+    return Parts(_loaded(arguments).settings, progress=screen.progress)
 
 
 def _question(arguments: argparse.Namespace) -> str:

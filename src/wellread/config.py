@@ -41,7 +41,8 @@ class Settings:
     trace_days: days for which traces of questions and of the server's requests are kept; 0 keeps them for good.
     max_file_mb, max_pages: the largest file that is read, and the most pages.
     max_read_seconds, max_read_memory_mb: processor time and memory that reading one file may take.
-    max_memory_mb: memory that a local chat model may take; 0 for what is free.
+    max_memory_mb: memory that a local chat model may take, in a server all of them together; 0 for what is free.
+    keep_alive: how long a server keeps a chat model loaded after its last use: seconds or "10m", 0 for not at all, -1 for ever.
     max_unpacked_mb, max_unpacked_ratio: what an archive may unpack to, in all and per byte of its own.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     max_read_seconds: int = 60
     max_read_memory_mb: int = 2_048
     max_memory_mb: int = 0
+    keep_alive: str = "5m"
     max_unpacked_mb: int = 200
     max_unpacked_ratio: int = 100
     home: Path = field(default_factory=Path)

@@ -137,8 +137,20 @@ class Parts:
                 self._checker = self._load_checker()
             return self._checker
 
-    def load_chat(self, model: str) -> Writer:
-        """A chat model by what `--model` takes, loading in the background from now on. It is the caller's to close."""
+    @property
+    def given_chat(self) -> Writer | None:
+        """The chat model that was given to these parts, or that `writer` has loaded; None where there is neither."""
+        return self._writer
+
+    def fetch(self, model: str) -> Pulled:
+        """Have a model of the catalogue here; one that is here is found by any name. Raises as `ModelStore.bring`."""
+        return self._store.bring(model, self._progress, offline=self.settings.offline)
+
+    def load_chat(self, model: str, *, window: int | None = None, memory: int | None = None) -> Writer:
+        """A chat model by what `--model` takes, loading in the background from now on. It is the caller's to close.
+
+        `window` (tokens of context) and `memory` (bytes that it may take) stand before the settings. See `open_chat` for errors.
+        """
         from wellread.models.openai import OpenAIChat
         from wellread.models.opening import open_named
 
@@ -152,8 +164,8 @@ class Parts:
             model,
             engine=settings.engine,
             threads=settings.threads or None,
-            context_window=settings.context_window or None,
-            memory=settings.max_memory_mb * 1_000_000 or None,
+            context_window=window or settings.context_window or None,
+            memory=settings.max_memory_mb * 1_000_000 or None if memory is None else memory,
             progress=self._progress,
             offline=settings.offline,
             slots=self.slots,

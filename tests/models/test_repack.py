@@ -58,8 +58,7 @@ def test_blocks_stand_for_the_same_numbers(tmp_path_factory: pytest.TempPathFact
 @pytest.mark.skipif(importlib.util.find_spec("openvino_genai") is None, reason="OpenVINO is not installed")
 @pytest.mark.xdist_group("openvino")
 def test_a_packed_model_writes_what_the_dense_one_writes(tmp_path: Path, smollm2: Pulled, prepared: Path) -> None:
-    """Every matrix packed, and guessing ahead, against 16-bit layers; F32 arithmetic, greedy: rounding to 16 bits may tip a tie in one of the
-    four."""
+    """Every matrix packed, and guessing ahead, against 16-bit layers; F32 arithmetic, greedy: rounding to 16 bits may tip a tie in one."""
     model = smollm2.paths["model"]
     how: dict[str, Any] = {"name": "m", "derived": prepared, "digest": smollm2.digest}
     packed = open_chat(model, engine="openvino", threads=1, speculative="lookup", **how)

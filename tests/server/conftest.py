@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.models.conftest import serve, site  # noqa: F401
 
 from wellread.config import Settings
 from wellread.library import Library
@@ -50,10 +51,11 @@ def run(
     policy: Policy = Policy(),
     bounds: Bounds = Bounds(),
     reranker: Reranker | None = None,
+    offline: bool = True,
     **more: Any,
 ) -> Iterator[Running]:
     """A server from start to end; every folder NAME.wellread of `folder` is a library. `more` is for its `Runtime`."""
-    settings = Settings(model="none", home=folder / "home", offline=True)
+    settings = Settings(model="none", home=folder / "home", offline=offline)
     with Parts(settings, embedder=HashEmbedder(), chat=chat, reranker=reranker) as parts:
         runtime = Runtime(parts, Shelf(parts, folders=[folder]), StoredResponses(folder / "home" / "responses.db"), bounds, **more)
         log = io.StringIO()

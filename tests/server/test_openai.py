@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,20 @@ WEATHER = {
 TIME = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}
 
 
+OPENED: list[OpenAI] = []
+
+
 def client(running: Any, **how: Any) -> OpenAI:
-    return OpenAI(base_url=running.url + "/v1", api_key="any", max_retries=0, timeout=20, **how)
+    OPENED.append(OpenAI(base_url=running.url + "/v1", api_key="any", max_retries=0, timeout=20, **how))
+    return OPENED[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Clients are closed: else their connections are found open at any time later."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 class Reply(BaseModel):

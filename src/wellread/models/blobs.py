@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,6 +96,27 @@ class Blobs:
             if not any(folder.iterdir()):
                 folder.rmdir()
         raise _missing(entry, file, tried)
+
+    @contextmanager
+    def receiving(self, sha256: str) -> Iterator[Path]:
+        """A file for content that somebody sends; it goes with the block, unless `let_in` took it. Raises `ModelError` for what is no
+        digest."""
+        folder = self.root / "partial" / self.path(sha256).name.removeprefix("sha256-")
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix="sent-", dir=folder)
+        os.close(handle)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+            with suppress(OSError):  # others send the same content
+                folder.rmdir()
+
+    def let_in(self, path: Path, sha256: str) -> bool:
+        """Make a file that `receiving` gave a blob; False where its bytes do not have that digest. Raises `ModelError` for a GGUF file that
+        is not sound."""
+        file = ModelFile("model", "the file that was sent", 0, sha256, ())
+        return self._adopt(path, self.path(sha256), file, path.parent, silent)
 
     def _pin(self, entry: Entry, file: ModelFile, tell: Progress, offline: bool) -> ModelFile:
         """Learn which bytes an unpinned file has: from the hub, or by having them come."""

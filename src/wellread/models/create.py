@@ -18,12 +18,16 @@ _ANY_MEMORY = 1 << 62  # whether it fits is looked at when it is used, perhaps o
 
 
 def create(store: ModelStore, name: str, text: str, folder: Path, progress: Progress = silent, *, offline: bool = False) -> Pulled:
+    """Make the model that the text of a Modelfile describes; see `make`. Raises `UsageError` where it is not understood, too."""
+    return make(store, name, parse_modelfile(text), folder, progress, offline=offline)
+
+
+def make(store: ModelStore, name: str, modelfile: Modelfile, folder: Path, progress: Progress = silent, *, offline: bool = False) -> Pulled:
     """Make the model that a Modelfile describes, and give it a name. Paths in it begin at `folder`.
 
     What it says comes before what its base says. Everything is tried out, short of loading the weights, before anything is written.
-    Raises `UsageError` for a Modelfile that is not understood, and `ModelError` for files that are not what they should be.
+    Raises `UsageError` for a base or an adapter that is not there, and `ModelError` for files that are not what they should be.
     """
-    modelfile = parse_modelfile(text)
     store.check_own(name)
     new = [_adapter(store, each, folder) for each in modelfile.adapters]
     base = _path(modelfile.base, folder)

@@ -163,9 +163,9 @@ def open_chat(
     `derived` is a folder for files made from the model (several hundred MB, safe to delete). `context_window` is in tokens, by
     default 4096 or what the model was trained for if that is less. `manner` is how it is to speak, `adapters` are LoRA files to put on it.
     `memory` is how many bytes it may take, by default what is free. `slots` is how many requests are worked on side by side; one where
-    memory is short. `speculative`="lookup" guesses ahead from the prompt, with OpenVINO always in f32: in 16 bits the sums of
-    several tokens at once differ from those of one, and so does the text. Raises `UsageError` for an unknown engine or a window the model cannot fill,
-    `ModelError` for an unsound file, or one that takes more memory than there is.
+    memory is short. `speculative`="lookup" guesses ahead from the prompt, with OpenVINO always in f32: in 16 bits the sums of several
+    tokens at once differ from those of one, and so does the text. Raises `UsageError` for an unknown engine or a window the model
+    cannot fill, `ModelError` for an unsound file, or one that takes more memory than there is.
     """
     if engine not in ENGINES:
         raise UsageError(f'there is no engine "{engine}".', hint=suggest(engine, ENGINES) or "one of " + ", ".join(ENGINES))

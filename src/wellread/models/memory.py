@@ -24,6 +24,10 @@ _BITS = {"Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.85, "Q3_K_M": 3.9,
 """What a weight takes in common quantizations, the scales of its block with it."""
 
 
+class TooBig(ModelError):
+    """A model takes more memory than there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Bytes for the weights, for the cache of keys and values when the context is full, and for all else."""
@@ -91,10 +95,15 @@ def at_hand() -> int | None:
     return min(free) if free else None
 
 
-def too_big(name: str, gguf: Gguf, window: int, free: int, need: Callable[[int], Need]) -> ModelError:
+def at_hand_moves() -> bool:
+    """Whether `at_hand` tells what is free at this moment, and not only what the machine has."""
+    return Path("/proc/meminfo").is_file()
+
+
+def too_big(name: str, gguf: Gguf, window: int, free: int, need: Callable[[int], Need]) -> TooBig:
     """The error for a model that does not fit, with what would: `need` says what it takes with a context."""
     total = need(window).total
-    return ModelError(
+    return TooBig(
         f"{name} needs {gigabytes(total)} with {window} tokens of context, and {gigabytes(free)} are free.",
         hint=f"{what_fits(gguf, window, free, need)}; to try it anyway, set max_memory_mb",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 from wellread.library import Library
@@ -31,7 +32,7 @@ def answering(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator
     elif turn.own:
         raise wrong("wellread", "these are options of libraries", hint='choose a model "library:NAME"')
     else:
-        kind, pieces = "chat", converse(turn, runtime.models.chat(turn.model).model, stop)
+        kind, pieces = "chat", _from_model(exchange, turn, stop)
     how = turn.sampling
     text = ""
     with tracing.work(kind, turn.model, temperature=how.temperature, top_p=how.top_p, max_tokens=how.max_tokens or None, seed=how.seed):
@@ -73,6 +74,11 @@ def library_of(exchange: Exchange, name: str) -> tuple[str, Writer | None]:
     return library, None if wanted is None else exchange.runtime.models.chat(wanted)
 
 
+def _from_model(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
+    with exchange.runtime.models.hold(turn.model) as writer:
+        yield from converse(turn, writer.model, stop)
+
+
 def _from_library(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
     """The checked answer, sentence by sentence: what a draft says before it is checked is not passed on."""
     _check(turn)
@@ -100,7 +106,10 @@ def _asked(
     options: Options,
     stop: threading.Event,
 ) -> Answer:
-    with exchange.runtime.shelf.open(name, writer, stop) as library:
+    with ExitStack() as held:
+        if writer is not None:
+            held.enter_context(exchange.runtime.models.hold(writer.model.name))
+        library = held.enter_context(exchange.runtime.shelf.open(name, writer, stop))
         answer = library.ask(what[0], options=options, history=what[1])
         note_answer(exchange, name, library, answer)
         return answer

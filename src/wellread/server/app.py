@@ -21,12 +21,13 @@ from wellread.server.exchange import Caller, Exchange, Json, Protocol, Route
 from wellread.server.guard import Guard, Policy
 from wellread.server.health import HEALTH
 from wellread.server.log import Log
+from wellread.server.ollama import OLLAMA
 from wellread.server.openai import OPENAI
 from wellread.server.openapi import document
 from wellread.server.own import OWN
 from wellread.server.runtime import Runtime
 
-PROTOCOLS = (HEALTH, OPENAI, OWN, DOCS)
+PROTOCOLS = (HEALTH, OPENAI, OLLAMA, OWN, DOCS)
 """What is spoken here. A further protocol is one more entry, with its own routes and its own shape of errors."""
 
 _GONE = 499

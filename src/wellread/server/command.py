@@ -36,20 +36,23 @@ def serve(arguments: argparse.Namespace, parts: Parts, examined: Examined) -> in
     policy = policy_of(arguments, os.environ)
     shelf = _shelf(arguments, parts)
     bounds = Bounds(slots=arguments.slots, queue=arguments.queue, request_s=arguments.timeout)
-    opened = bound(arguments.host, arguments.port)
+    opened = [bound(arguments.host, port) for port in (arguments.port, arguments.ollama_port) if port is not None]
     log = Log(quiet=arguments.quiet)
     runtime = _runtime(arguments, parts, (shelf, bounds, log, examined))
     try:
         forget_what_rests_on_nothing(runtime)
-        if parts.settings.model != "none":
-            parts.writer()  # it loads while the first request is on its way
-        server = Server(app(runtime, policy, log), opened, bounds)
-        log.event("serving", address=f"http://{_shown(arguments.host)}:{server.port}/v1", libraries=len(shelf.names()))
+        runtime.models.start()  # it loads while the first request is on its way
+        server = Server(app(runtime, policy, log), opened[0], bounds, also=opened[1:])
+        addresses = [f"http://{_shown(arguments.host)}:{each.getsockname()[1]}" for each in opened]
+        log.event(
+            "serving", address=f"{addresses[0]}/v1", **({"ollama": addresses[1]} if addresses[1:] else {}), libraries=len(shelf.names())
+        )
         quiet_signals()
         server.run()
         log.event("ended")
     finally:
-        opened.close()
+        for each in opened:
+            each.close()
         runtime.close()
     return 0
 

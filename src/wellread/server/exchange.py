@@ -25,6 +25,8 @@ T = TypeVar("T")
 _PATIENCE_S = 10.0
 """How long an answer may keep a stream's status open: an error that comes sooner is told by the status."""
 
+_ERRAND_S = 24 * 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -74,9 +76,9 @@ class Exchange:
             raise Refused(404, "library_not_found", "there is no such library", "model", "GET /v1/models lists those that are here")
         return library
 
-    async def whole(self, make: Callable[[threading.Event], Any]) -> Response:
-        """What `make` returns, as JSON; it should end soon after the event is set."""
-        async with self._work(_once(make)) as work:
+    async def whole(self, make: Callable[[threading.Event], Any], *, errand: bool = False) -> Response:
+        """What `make` returns, as JSON; it should end soon after the event is set. For errands see `stream`."""
+        async with self._work(_once(make), errand=errand) as work:
             reading = asyncio.create_task(work.next())
             leaving = asyncio.create_task(gone(self.request.receive))
             try:
@@ -93,10 +95,10 @@ class Exchange:
         """What a function returns, as JSON: for what needs no model, and so no place in the line."""
         return Json(await asyncio.to_thread(make))
 
-    async def stream(self, make: Make[str], form: Form) -> Response:
-        """The events that `make` yields, as they come."""
+    async def stream(self, make: Make[str], form: Form, *, errand: bool = False) -> Response:
+        """The events that `make` yields, as they come. An `errand` takes as long as it takes, and none of the models' slots."""
         async with AsyncExitStack() as held:
-            work = await held.enter_async_context(self._work(make))
+            work = await held.enter_async_context(self._work(make, errand=errand))
             first = await work.next(_PATIENCE_S)
             return EventStream(work, first, held.pop_all(), form, self.runtime.bounds.send_s)
         raise AssertionError("unreachable")
@@ -110,12 +112,13 @@ class Exchange:
             return EventStream(work, first, held.pop_all(), form, bounds.send_s)
         raise AssertionError("unreachable")
 
-    def _work(self, make: Make[T]) -> Work[T]:
+    def _work(self, make: Make[T], *, errand: bool) -> Work[T]:
         def admitted(stop: threading.Event) -> Generator[T, None, None]:
             self.tracing.admitted()
             yield from make(stop)
 
-        return Work(self.runtime.line, self.caller.name, admitted, self.runtime.bounds.request_s)
+        line, limit_s = (self.runtime.fetching, _ERRAND_S) if errand else (self.runtime.line, self.runtime.bounds.request_s)
+        return Work(line, self.caller.name, admitted, limit_s)
 
     async def _body(self) -> bytes:
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -40,9 +40,9 @@ async def embeddings(exchange: Exchange) -> Response:
         embedder = exchange.runtime.models.embedder(model)
         if dimensions not in (None, embedder.dimensions):
             raise unsupported("dimensions", f"{model} has {embedder.dimensions} and cannot be cut")
-        tokens = _count(embedder, texts, query=_KINDS[kind], cut=cut)
+        tokens = counted(embedder, texts, query=_KINDS[kind], cut=cut)
         with exchange.tracing.work("embeddings", embedder.name, texts=len(texts)):
-            vectors = _vectors(embedder, texts, stop, query=_KINDS[kind])
+            vectors = vectors_of(embedder, texts, stop, query=_KINDS[kind])
             rows = [{"object": "embedding", "index": index, "embedding": _written(vector, form)} for index, vector in enumerate(vectors)]
         exchange.tracing.spent(Usage(tokens))
         exchange.runtime.metrics.add("wellread_tokens_total", tokens, kind="embedded")
@@ -61,7 +61,7 @@ def _texts(fields: Fields) -> list[str]:
     return found
 
 
-def _count(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool) -> int:
+def counted(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool) -> int:
     """The tokens that are read. Raises `Refused` for a text of which the end would not be, unless that was asked for."""
     if not isinstance(embedder, Measures):
         return sum(len(text.split()) for text in texts)
@@ -80,7 +80,8 @@ def _count(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool) 
     return total
 
 
-def _vectors(embedder: Embedder, texts: Sequence[str], stop: threading.Event, *, query: bool) -> Iterator[np.ndarray]:
+def vectors_of(embedder: Embedder, texts: Sequence[str], stop: threading.Event, *, query: bool) -> Iterator[np.ndarray]:
+    """The vectors of texts, one after another."""
     for at in range(0, len(texts), _BATCH):
         if stop.is_set():
             raise Stopped("the request was stopped.")

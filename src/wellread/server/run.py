@@ -6,6 +6,7 @@ import errno
 import logging
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -40,10 +41,12 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 class Server:
-    """An app on a socket. `run` returns when `stop` was called, or on SIGTERM or SIGINT when it runs in the main thread."""
+    """An app on a socket, and on some more (`also`). `run` returns when `stop` was called, or on SIGTERM or SIGINT when it runs in the
+    main thread."""
 
-    def __init__(self, app: ASGIApp, opened: socket.socket, bounds: Bounds) -> None:
+    def __init__(self, app: ASGIApp, opened: socket.socket, bounds: Bounds, *, also: Sequence[socket.socket] = ()) -> None:
         self._socket = opened
+        self._also = tuple(also)
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would quote what it was sent
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -73,7 +76,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until the end: what is under way then may finish within the grace time."""
-        self._server.run(sockets=[self._socket])
+        self._server.run(sockets=[self._socket, *self._also])
 
     def stop(self) -> None:
         """Have `run` return soon; for other threads."""

@@ -20,13 +20,15 @@ from wellread.server.stored import StoredResponses
 from wellread.server.traced import Trace
 from wellread.server.traces import Traces
 
+_ERRANDS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How much one request, and all of them together, may take. Times are in seconds.
 
     body_bytes, body_s: the largest body, and how long it may take to arrive; upload_bytes: the same for files, each piece of which may
-        take that long. watchers: how many may watch jobs at a time.
+        take that long; blob_bytes: the largest file that may be sent for a model. watchers: how many may watch jobs at a time.
     header_s: how long a connection may take to send the head of a request. send_s: how long it may take nothing of an answer.
     request_s: how long an answer may take.
     slots: requests that are worked on at a time. queue: how many wait besides; more are turned away. patience_s: how long one waits.
@@ -37,6 +39,7 @@ class Bounds:
     body_s: float = 30.0
     upload_bytes: int = 1 << 30
     watchers: int = 64
+    blob_bytes: int = 128 << 30
     header_s: float = 15.0
     send_s: float = 30.0
     request_s: float = 600.0
@@ -69,6 +72,8 @@ class Runtime:
         self.models = Served(parts)
         self.line = Line(bounds.slots, bounds.queue, bounds.patience_s)
         self.watching = Line(bounds.watchers, 0, 0.0)
+        self.fetching = Line(_ERRANDS, bounds.queue, bounds.patience_s)
+        """Where what fetches and makes models waits: it takes long, and needs none of the slots."""
         self.metrics = Metrics()
         self.allowed = tuple(path.resolve() for path in allowed)
         self.export = export

@@ -24,10 +24,11 @@ _MOST_IDLE = 16
 
 @dataclass(frozen=True, slots=True)
 class _Lease:
-    """A library that one request uses, and the model in it that can be told to stop. `file` tells its database from a later one there."""
+    """A library that one request uses, and the model in it (its name and window) that can be told to stop. `file` tells its database from a
+    later one there."""
 
     folder: Path
-    writer: str | None
+    writer: tuple[str, int] | None
     library: Library
     watched: Watched | None
     file: tuple[int, int]
@@ -118,7 +119,7 @@ class Shelf:
         return {path.stem: path for path in (*found, *self._single) if (path / "library.db").is_file()}
 
     def _take(self, folder: Path, writer: Writer | None) -> _Lease:
-        name = None if writer is None else writer.model.name
+        name = None if writer is None else (writer.model.name, writer.model.context_window)
         with self._lock:
             for lease in reversed(self._idle):
                 if (lease.folder, lease.writer, lease.file) == (folder, name, _file(folder)):
