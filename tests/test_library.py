@@ -16,7 +16,7 @@ from wellread.lock import locked
 from wellread.models.fake import EchoChat, HashEmbedder, ScriptedChat
 from wellread.parts import Parts
 from wellread.places import check_source, folder_of
-from wellread.types import Answer
+from wellread.types import Answer, Document
 
 QUESTION = "How often is the generator serviced?"
 SERVICED = "The generator is serviced every four months by Anna Berg."
@@ -41,6 +41,19 @@ def test_what_is_added_is_there_the_next_time(open_library: Callable[..., Librar
     (folder / "tea.txt").write_text("Tea is steeped for three minutes.", encoding="utf-8")
     assert again.sync().added == 1
     assert first.folder == again.folder
+
+
+def test_documents_that_lie_in_no_file_stay_at_a_sync(
+    open_library: Callable[..., Library], folder: Path, check_library: Callable[[Library], None]
+) -> None:
+    library = open_library()
+    library.put(Document("0" * 64, "note:1", "Note", "text/plain", "The cellar is locked at night."))
+    library.add(folder)
+    library.sync()
+    assert [listed.title for listed in library.documents()] == ["Note", "Power", "food.txt"]
+    assert library.search("cellar")[0].source == "note:1"
+    check_library(library)
+    assert library.remove("000000") == 1
 
 
 def test_two_open_libraries_see_each_others_changes(open_library: Callable[..., Library], folder: Path) -> None:

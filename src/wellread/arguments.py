@@ -141,7 +141,9 @@ def _parser() -> Parser:
     _models_arguments(commands)
     _evaluate_arguments(commands)
     _bench_arguments(commands)
-    _serve_arguments(_command(commands, "serve", "answer over HTTP, in the words of OpenAI's API and our own"))
+    _serve_arguments(_command(commands, "serve", "answer over HTTP, in the words of OpenAI's and Anthropic's APIs and our own"))
+    speak = _command(commands, "mcp", "give agents tools to search and ask, over stdin and stdout (Model Context Protocol)")
+    speak.add_argument("--libraries", action="append", default=[], metavar="DIR", help="every NAME.wellread in DIR")
     return parser
 
 

@@ -356,10 +356,18 @@ def _serve(arguments: argparse.Namespace) -> int:
         return serve(arguments, parts, subject)
 
 
+def _mcp(arguments: argparse.Namespace) -> int:
+    from wellread.server.mcp_command import mcp
+    from wellread.terminal import Screen
+
+    with _parts(arguments, Screen()) as parts:
+        return mcp(arguments, parts)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "ask": _ask, "add": _add, "sync": _sync, "reindex": _reindex, "list": _list, "remove": _remove, "search": _search, "chat": _chat,
     "trace": _trace, "config": _config, "doctor": _upkeep, "backup": _upkeep, "restore": _upkeep, "vacuum": _upkeep,
-    "bench": _bench, "evaluate": _evaluate, "check": _check, "models": _models, "serve": _serve,
+    "bench": _bench, "evaluate": _evaluate, "check": _check, "models": _models, "serve": _serve, "mcp": _mcp,
 }  # fmt: skip
 
 

@@ -18,11 +18,12 @@ from wellread.errors import DiskFull, LibraryError, UsageError
 from wellread.index import locks
 from wellread.index.filters import Filter, parse_filter
 from wellread.index.index import Index, open_index
-from wellread.index.rows import Listed
+from wellread.index.rows import Listed, Source
 from wellread.index.store import Store
 from wellread.index.tags import tag_names
 from wellread.index.unmatched import nothing_matches
 from wellread.index.within import Within
+from wellread.ingest import Ingest
 from wellread.memory import Memory
 from wellread.models.base import ChatModel, Embedder
 from wellread.options import Options
@@ -133,6 +134,15 @@ class Library:
                     self.store.add_root(root)
             self.store.set_excluded([path for path in self.store.excluded() if path in roots], excluded=False)
             return self._sync(roots, progress)
+
+    def put(self, *documents: Document, progress: Progress = silent) -> None:
+        """Add documents that lie in no file, each under its own `source`, which no `sync` takes away."""
+        with self._writing():
+            ingest = Ingest(self.store, self._choose_embedder, progress)
+            for document in documents:
+                ingest.take(document, Source(document.source, document.id, len(document.text.encode()), 0))
+            ingest.flush()
+            self._catch_up()
 
     def sync(self, progress: Progress = silent) -> SyncReport:
         """Bring the library into step with the files and folders that were added to it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from wellread.library import Library
 from wellread.models.base import Writer
+from wellread.models.watched import Watched
 from wellread.options import Options
 from wellread.server.asked import asked
 from wellread.server.body import Fields
@@ -16,6 +17,8 @@ from wellread.server.cited import marked
 from wellread.server.converse import converse, last_question
 from wellread.server.errors import unsupported, wrong
 from wellread.server.exchange import Exchange
+from wellread.server.given import Given
+from wellread.server.runtime import Runtime
 from wellread.server.turn import Ended, Found, Piece, Said, Turn
 from wellread.types import Answer, Delta, Usage
 
@@ -38,14 +41,11 @@ def answering(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator
     with tracing.work(kind, turn.model, temperature=how.temperature, top_p=how.top_p, max_tokens=how.max_tokens or None, seed=how.seed):
         for piece in pieces:
             tracing.first()
+            count(runtime, piece)
             if isinstance(piece, Ended):
                 tracing.ended(piece.finish)
                 if not tracing.answered:  # by a library, whose answer told it
                     tracing.spent(piece.usage, same=piece.index > 0)
-                runtime.metrics.add("wellread_tokens_total", piece.usage.prompt_tokens, kind="prompt")
-                runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
-            elif isinstance(piece, Found) and piece.answer.refused:
-                runtime.metrics.add("wellread_refused_answers_total")
             elif isinstance(piece, Said) and tracing.with_words:
                 text += piece.text
             yield piece
@@ -64,6 +64,15 @@ def completing(exchange: Exchange, model: str, deltas: Iterator[tuple[int, Delta
             yield index, delta
 
 
+def count(runtime: Runtime, piece: Piece) -> None:
+    """Add a piece of an answer to the server's numbers."""
+    if isinstance(piece, Ended):
+        runtime.metrics.add("wellread_tokens_total", piece.usage.prompt_tokens, kind="prompt")
+        runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
+    elif isinstance(piece, Found) and piece.answer.refused:
+        runtime.metrics.add("wellread_refused_answers_total")
+
+
 def library_of(exchange: Exchange, name: str) -> tuple[str, Writer | None]:
     """The library and the chat model that "library:NAME" or "library:NAME@MODEL" stands for. Raises `Refused` (404)."""
     library, chat = name.removeprefix(LIBRARY), ""
@@ -79,22 +88,49 @@ def _from_model(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterat
         yield from converse(turn, writer.model, stop)
 
 
+def from_documents(
+    exchange: Exchange, turn: Turn, documents: Sequence[Given], notes: Sequence[str], stop: threading.Event
+) -> Iterator[Piece]:
+    """The pieces of the checked answer to a turn from documents that came with it, with `notes`. Raises `Refused` as `answering` does."""
+    _check(turn, "an answer from documents with citations")
+    options = _options(exchange, turn)
+    question, history = last_question(turn.messages)
+    writer = exchange.runtime.models.chat(turn.model)
+    parts = exchange.runtime.parts.with_writer(replace(writer, model=Watched(writer.model, stop)))
+    with exchange.runtime.given.open(exchange.caller.name, documents, parts, stop) as library, exchange.tracing.work("ask", turn.model):
+        answer = library.ask(question, options=options, history=history)
+    exchange.tracing.spent(answer.usage)
+    for piece in _told(answer, (*notes, *_not_heeded(turn, "this answer is from the documents only"))):
+        count(exchange.runtime, piece)
+        yield piece
+
+
 def _from_library(exchange: Exchange, turn: Turn, stop: threading.Event) -> Iterator[Piece]:
     """The checked answer, sentence by sentence: what a draft says before it is checked is not passed on."""
-    _check(turn)
-    options = asked(Fields(turn.own or {}, "wellread"), exchange.runtime.parts.settings)
-    if turn.sampling.max_tokens and "max_tokens" not in (turn.own or {}):
-        options = replace(options, max_tokens=min(options.max_tokens, turn.sampling.max_tokens))
+    _check(turn, "a library")
+    options = _options(exchange, turn)
     name, writer = library_of(exchange, turn.model)
     question, history = last_question(turn.messages)
     answer = _asked(exchange, name, None if options.mode == "extract" else writer, (question, history), options, stop)
+    yield from _told(answer, _not_heeded(turn, "a library answers from its documents only"))
+
+
+def _options(exchange: Exchange, turn: Turn) -> Options:
+    """How a turn wants its answer made, at most as long as it says."""
+    options = asked(Fields(turn.own or {}, "wellread"), exchange.runtime.parts.settings)
+    if turn.sampling.max_tokens and "max_tokens" not in (turn.own or {}):
+        options = replace(options, max_tokens=min(options.max_tokens, turn.sampling.max_tokens))
+    return options
+
+
+def _told(answer: Answer, notes: tuple[str, ...]) -> Iterator[Piece]:
     text, places = marked(answer)
     at = 0
     for place in (*(each.end for each in places), len(text)):
         if place > at:
             yield Said(0, text[at:place])
             at = place
-    yield Found(0, answer, _not_heeded(turn))
+    yield Found(0, answer, notes)
     yield Ended(0, "stop", answer.usage)
 
 
@@ -121,28 +157,28 @@ def note_answer(exchange: Exchange, name: str, library: Library, answer: Answer)
     exchange.tracing.from_library(name, answer, () if kept is None else kept["steps"])
 
 
-def _check(turn: Turn) -> None:
-    """Raise `Refused` for what a library cannot do."""
+def _check(turn: Turn, who: str) -> None:
+    """Raise `Refused` for what an answer from documents cannot do."""
     if not turn.messages or turn.messages[-1].role != "user":
-        raise wrong("messages", "a library answers the last message, which must be a user's")
+        raise wrong("messages", f"{who} answers the last message, which must be a user's")
     if turn.functions and turn.choice != "none":
-        raise unsupported("tools", "a library answers from its documents and calls no functions")
+        raise unsupported("tools", f"{who} answers from documents and calls no functions")
     if turn.schema is not None:
-        raise unsupported("response_format", "a library answers in sentences", hint='its answer as JSON is in the field "wellread"')
+        raise unsupported("response_format", f"{who} answers in sentences", hint='the answer as JSON is in the field "wellread"')
     if turn.count > 1:
-        raise unsupported("n", "a library gives one answer")
+        raise unsupported("n", f"{who} is one answer")
     if turn.sampling.logprobs is not None or turn.sampling.logit_bias or turn.sampling.adapters is not None:
-        raise unsupported("logprobs", "a library's answers are quoted and checked, not drawn token by token")
+        raise unsupported("logprobs", f"{who} is quoted and checked, not drawn token by token")
     if turn.sampling.stop:
-        raise unsupported("stop", "a library's answers end where they end")
+        raise unsupported("stop", f"{who} ends where it ends")
 
 
-def _not_heeded(turn: Turn) -> tuple[str, ...]:
+def _not_heeded(turn: Turn, why: str) -> tuple[str, ...]:
     """What clients send by habit and a library does not need; it is said, not passed over."""
     notes = []
     if any(message.role == "system" for message in turn.messages):
-        notes.append("the system message was not used: a library answers from its documents only")
+        notes.append(f"the system message was not used: {why}")
     sampling = turn.sampling
     if sampling.temperature > 0 or sampling.top_p < 1 or sampling.top_k or sampling.seed is not None or sampling.repeat_penalty != 1:
-        notes.append("the sampling parameters were not used: a library's answers are not drawn by chance")
+        notes.append("the sampling parameters were not used: such answers are not drawn by chance")
     return tuple(notes)

@@ -15,19 +15,22 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wellread.models.watched import Stopped
+from wellread.server.anthropic import ANTHROPIC
 from wellread.server.docs import DOCS
 from wellread.server.errors import Refused, refusal, refusal_headers
 from wellread.server.exchange import Caller, Exchange, Json, Protocol, Route
 from wellread.server.guard import Guard, Policy
 from wellread.server.health import HEALTH
 from wellread.server.log import Log
+from wellread.server.mcp_http import MCP
 from wellread.server.ollama import OLLAMA
 from wellread.server.openai import OPENAI
 from wellread.server.openapi import document
 from wellread.server.own import OWN
+from wellread.server.request_id import REQUEST_ID
 from wellread.server.runtime import Runtime
 
-PROTOCOLS = (HEALTH, OPENAI, OLLAMA, OWN, DOCS)
+PROTOCOLS = (HEALTH, OPENAI, ANTHROPIC, OLLAMA, MCP, OWN, DOCS)
 """What is spoken here. A further protocol is one more entry, with its own routes and its own shape of errors."""
 
 _GONE = 499
@@ -95,12 +98,13 @@ class _Counted:
         began, status, ident = time.monotonic(), _GONE, uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["id"] = ident
+        REQUEST_ID.set(ident)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", ident.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", ident.encode()), (b"request-id", ident.encode())]
             await send(message)
 
         try:

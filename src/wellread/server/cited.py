@@ -35,9 +35,8 @@ def marked(answer: Answer) -> tuple[str, list[Cited]]:
     return text + answer.text[at:], found
 
 
-def address(citation: Citation) -> str:
+def address(source: str) -> str:
     """Where a source is, as a URL."""
-    source = citation.source
     return source if "://" in source else Path(source).as_uri() if Path(source).is_absolute() else source
 
 
@@ -47,7 +46,7 @@ def url_citation(cited: Cited, answer: Answer) -> dict[str, Any]:
         "start_index": cited.start,
         "end_index": cited.end,
         "title": place(cited.citation, answer.citations),
-        "url": address(cited.citation),
+        "url": address(cited.citation.source),
         "quote": cited.citation.quote,
     }
     return {"type": "url_citation", "url_citation": inner}

@@ -34,7 +34,7 @@ _TOKEN_HINT = 'python -c "import secrets; print(secrets.token_urlsafe(32))" make
 def serve(arguments: argparse.Namespace, parts: Parts, examined: Examined) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `UsageError` for what would not be safe, and for a port that cannot be had."""
     policy = policy_of(arguments, os.environ)
-    shelf = _shelf(arguments, parts)
+    shelf = shelf_of(arguments, parts)
     bounds = Bounds(slots=arguments.slots, queue=arguments.queue, request_s=arguments.timeout)
     opened = [bound(arguments.host, port) for port in (arguments.port, arguments.ollama_port) if port is not None]
     log = Log(quiet=arguments.quiet)
@@ -155,7 +155,8 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path} cannot be read.", hint="check the path") from error
 
 
-def _shelf(arguments: argparse.Namespace, parts: Parts) -> Shelf:
+def shelf_of(arguments: argparse.Namespace, parts: Parts) -> Shelf:
+    """The libraries that the arguments name. Raises `UsageError` for one that is not there."""
     folders = [expanded(each) for each in arguments.libraries]
     for folder in folders:
         if not folder.is_dir():

@@ -62,7 +62,7 @@ class Exchange:
 
     async def fields(self) -> Fields:
         """The body: a JSON object. Raises `Refused` where it is none, is too large, or does not arrive."""
-        return parse(await self._body())
+        return parse(await self.body())
 
     def query(self, known: Mapping[str, str]) -> Fields:
         """The parameters of the address. Raises `Refused` for one that is not among those known."""
@@ -120,7 +120,8 @@ class Exchange:
         line, limit_s = (self.runtime.fetching, _ERRAND_S) if errand else (self.runtime.line, self.runtime.bounds.request_s)
         return Work(line, self.caller.name, admitted, limit_s)
 
-    async def _body(self) -> bytes:
+    async def body(self) -> bytes:
+        """The bytes of the body. Raises `Refused` where they are none, too many, or do not arrive."""
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in ("text/plain", "multipart/form-data"):  # what any web page may send anywhere without being asked
             raise Refused(415, "unsupported_media_type", f"a body of type {kind} is not read", hint="send application/json")

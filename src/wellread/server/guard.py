@@ -116,6 +116,9 @@ class Guard:
         await self._app(scope, receive, sending)
 
 
+_READ = "Authorization, Content-Type, X-Api-Key, X-File-Name, Anthropic-Version, Mcp-Protocol-Version, Mcp-Method, Mcp-Name"
+"""The headers that a page of an allowed origin may send."""
+
 _SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin"}
 
 
@@ -126,7 +129,7 @@ def _cors(origin: str) -> dict[str, str]:
 def _preflight(origin: str) -> dict[str, str]:
     return _cors(origin) | {
         "access-control-allow-methods": "GET, POST, PUT, DELETE",
-        "access-control-allow-headers": "Authorization, Content-Type, X-Api-Key, X-File-Name",
+        "access-control-allow-headers": _READ,
         "access-control-max-age": "600",
     }
 

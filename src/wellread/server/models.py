@@ -1,4 +1,4 @@
-"""GET /v1/models: https://platform.openai.com/docs/api-reference/models"""
+"""GET /v1/models: https://platform.openai.com/docs/api-reference/models, with what Anthropic's clients look for beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from wellread.server.exchange import Exchange, Json
 
 async def models(exchange: Exchange) -> Response:
     """What can be asked: libraries, chat models, embedders, the reranker."""
-    return Json({"object": "list", "data": await asyncio.to_thread(_all, exchange)})
+    rows = await asyncio.to_thread(_all, exchange)
+    ends = {"first_id": rows[0]["id"], "last_id": rows[-1]["id"]} if rows else {"first_id": None, "last_id": None}
+    return Json({"object": "list", "data": rows, "has_more": False, **ends})
 
 
 async def model(exchange: Exchange) -> Response:
@@ -47,4 +49,5 @@ def _one(exchange: Exchange, name: str) -> dict[str, Any]:
 
 
 def _row(name: str, kind: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "wellread", "kind": kind}
+    anthropic = {"type": "model", "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+    return {"id": name, "object": "model", "created": 0, "owned_by": "wellread", "kind": kind, **anthropic}

@@ -8,7 +8,7 @@ from typing import Any
 
 from wellread.models.base import TextModel, Writer
 from wellread.server.errors import unsupported
-from wellread.types import Delta, Message, ModelRef, Sampling
+from wellread.types import Delta, Message, ModelRef, Sampling, Token
 
 
 class OnDemand:
@@ -32,15 +32,20 @@ class OnDemand:
         with self._hold() as writer:
             return writer.model.count_tokens(messages)
 
-    def complete(self, prompt: str, *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+    def complete(self, prompt: str | Sequence[int], *, sampling: Sampling = Sampling()) -> Iterator[Delta]:
         """See `TextModel`. Raises `Refused` where the model answers conversations only."""
         with self._hold() as writer:
             yield from self._text(writer).complete(prompt, sampling=sampling)
 
-    def count_text(self, prompt: str) -> int:
+    def count_text(self, prompt: str | Sequence[int]) -> int:
         """See `TextModel`. Raises `Refused` where the model answers conversations only."""
         with self._hold() as writer:
             return self._text(writer).count_text(prompt)
+
+    def score(self, prompt: str | Sequence[int], top: int = 0) -> list[Token]:
+        """See `TextModel`. Raises `Refused` where the model answers conversations only."""
+        with self._hold() as writer:
+            return self._text(writer).score(prompt, top)
 
     def ref(self) -> ModelRef:
         """See `ChatModel`."""

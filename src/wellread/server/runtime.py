@@ -10,6 +10,7 @@ from wellread.parts import Parts
 from wellread.server.database import Database
 from wellread.server.errands import Errands, Examined
 from wellread.server.export import Export
+from wellread.server.given_shelf import GivenShelf
 from wellread.server.jobs import Jobs
 from wellread.server.line import Line
 from wellread.server.metrics import Metrics
@@ -67,6 +68,7 @@ class Runtime:
     ) -> None:
         self.parts = parts
         self.shelf = shelf
+        self.given = GivenShelf(parts)
         self.stored = stored
         self.bounds = bounds
         self.models = Served(parts)
@@ -98,6 +100,7 @@ class Runtime:
         """Let what is being worked on wait for the next start, and close libraries, models and databases."""
         self.runner.close()
         self.shelf.close()
+        self.given.close()
         self.models.close()
         self.stored.close()
         self.traces.close()
