@@ -10,9 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import gguf as reference
-import numpy as np
 import pytest
+from tests.models.lora import write_lora
 from tests.models.test_damaged import DAMAGES, whole
 
 from wellread.errors import UsageError
@@ -195,18 +194,7 @@ def test_a_made_model_is_run_and_asked(command: Any, papers: Path, tmp_path: Pat
 def test_an_adapter_changes_what_is_said(command: Any, tmp_path: Path) -> None:
     """LoRA with B = 0 changes nothing; with other numbers it does."""
     for name, size in (("nothing", 0.0), ("noise", 0.5)):
-        writer = reference.GGUFWriter(tmp_path / f"{name}.gguf", "llama")
-        writer.add_string("general.type", "adapter")
-        writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", 4.0)
-        chance = np.random.default_rng(3)
-        for layer in range(0, 30, 3):
-            writer.add_tensor(f"blk.{layer}.attn_q.weight.lora_a", chance.standard_normal((4, 576)).astype(np.float32) * np.float32(size))
-            writer.add_tensor(f"blk.{layer}.attn_q.weight.lora_b", chance.standard_normal((576, 4)).astype(np.float32) * np.float32(size))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        write_lora(tmp_path / f"{name}.gguf", size)
         (tmp_path / "Modelfile").write_text(f"FROM smollm2\nADAPTER ./{name}.gguf\nPARAMETER num_predict 24\n")
         assert command("models", "create", f"with-{name}").code == 0
     asked = ("Name the capital of France.", "--set", "num_predict=24", "--json")

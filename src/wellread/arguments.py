@@ -290,7 +290,9 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, text: str)
     settings.add_argument("--base-url", metavar="URL", help='server of an "openai:NAME" model')
     settings.add_argument("--engine", metavar="ENGINE", help='"auto", "openvino" or "llamacpp"')
     settings.add_argument("--threads", type=int, metavar="N", help="threads for local models")
-    settings.add_argument("--speculative", metavar="HOW", help='"lookup" guesses ahead from the prompt; "none" (default)')
+    settings.add_argument(
+        "--speculative", metavar="HOW", help='guess ahead: "lookup" from the prompt, or a smaller model; "none" (default)'
+    )
     settings.add_argument("--context-window", type=int, metavar="TOKENS", help="how much a local chat model may read and write")
     settings.add_argument("--embedder", metavar="NAME", help='"auto" or one of those in docs/finding.md')
     settings.add_argument("--reranker", metavar="FOLDER", help='"none", the folder of a cross-encoder (model.onnx) or a trained .npz file')

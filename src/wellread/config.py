@@ -29,7 +29,8 @@ class Settings:
     base_url: address of an OpenAI-compatible server, for "openai:NAME" models.
     engine: what runs local chat models: "auto", "openvino" or "llamacpp".
     threads: threads for local models; 0 chooses by the machine.
-    speculative: "lookup" has local chat models guess ahead from the prompt, which is quicker where they quote; "none".
+    speculative: how local chat models guess ahead: "lookup" from the prompt, which is quicker where they quote; the name or file of a
+        smaller model of the same family; or "none".
     context_window: tokens that a local chat model may read and write together; 0 takes 4096 or what the model can, if less.
     embedder: "auto" (by the language of the documents), "all-minilm", "multilingual-e5-small" or a classic one (docs/finding.md).
     reranker: what reads the best passages again where that is asked for: "none", the folder of a cross-encoder in ONNX, or a file

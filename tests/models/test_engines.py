@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.models.lora import write_lora
 
 from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError, WellreadError
 from wellread.models.engines import LocalChat, default_threads, open_chat
@@ -362,3 +363,24 @@ print([name for name in sys.modules if "telemetry" in name])
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.strip()) == (0, "length\n[]"), run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("llamacpp")
+def test_adapters_are_scaled_for_each_request(tmp_path: Path, smollm2: Pulled, prepared: Path) -> None:
+    """Two on one base, changed over without loading anything: what one request had does not touch the next."""
+    adapters = [write_lora(tmp_path / "one.gguf", 0.5), write_lora(tmp_path / "two.gguf", 0.5, seed=4)]
+    how: dict[str, Any] = {"name": "m", "derived": prepared, "engine": "llamacpp", "threads": 1, "context_window": 512, "slots": 2}
+    plain, model = open_chat(smollm2.paths["model"], **how), open_chat(smollm2.paths["model"], adapters=adapters, **how)
+    said = [
+        answer(model, PROMPTS[0], sampling=Sampling(max_tokens=16, adapters=scales))
+        for scales in (None, (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0))
+    ]
+    assert said[1] == said[5] == answer(plain, PROMPTS[0], sampling=Sampling(max_tokens=16))
+    assert said[0] == said[6]
+    assert said[2] == said[4]
+    assert len({said[0], said[1], said[2], said[3]}) == 4
+    with pytest.raises(UsageError, match="the model has 2 adapters"):
+        answer(model, "x", sampling=Sampling(max_tokens=2, adapters=(1.0, 1.0, 1.0)))
+    plain.close()
+    model.close()

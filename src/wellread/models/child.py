@@ -54,10 +54,11 @@ def load(settings: Mapping[str, Any], capacity: Capacity) -> Engine:
             lookup=settings["lookup"],
         )
     if engine == "llamacpp":
-        from wellread.models.llamacpp import LlamaEngine
+        from wellread.models.llamacpp import Guess, LlamaEngine
 
         adapters = [Path(each) for each in settings["adapters"]]
-        return LlamaEngine(Path(settings["path"]), Path(settings["private"]), threads, capacity, adapters, lookup=settings["lookup"])
+        guess = Guess(settings["lookup"], settings["draft"])
+        return LlamaEngine(Path(settings["path"]), Path(settings["private"]), threads, capacity, adapters, guess)
     if engine == "echo":
         from wellread.models.fake import EchoEngine
 

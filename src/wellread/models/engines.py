@@ -69,6 +69,11 @@ class LocalChat:
         """The engine in use."""
         return str(self._plans[0]["engine"])
 
+    @property
+    def room(self) -> int:
+        """The tokens that it keeps for all requests together."""
+        return int(self._plans[0]["room"])
+
     def start(self) -> None:
         """Begin to load in the background and return at once; the first request waits for it."""
         self._process.start()
@@ -157,6 +162,7 @@ def open_chat(
     memory: int | None = None,
     slots: int = 1,
     speculative: str = "none",
+    draft: Path | None = None,
 ) -> LocalChat:
     """A chat model from a GGUF file; nothing is loaded before `start()` or the first request.
 
@@ -164,7 +170,8 @@ def open_chat(
     default 4096 or what the model was trained for if that is less. `manner` is how it is to speak, `adapters` are LoRA files to put on it.
     `memory` is how many bytes it may take, by default what is free. `slots` is how many requests are worked on side by side; one where
     memory is short. `speculative`="lookup" guesses ahead from the prompt, with OpenVINO always in f32: in 16 bits the sums of several
-    tokens at once differ from those of one, and so does the text. Raises `UsageError` for an unknown engine or a window the model
+    tokens at once differ from those of one, and so does the text. `draft` is a smaller model of the same tokens that guesses ahead, with
+    llama.cpp (Leviathan et al., 2023, https://arxiv.org/abs/2211.17192). Raises `UsageError` for an unknown engine or a window the model
     cannot fill, `ModelError` for an unsound file, or one that takes more memory than there is.
     """
     if engine not in ENGINES:
@@ -184,9 +191,10 @@ def open_chat(
         threads = own_threads if isinstance(own_threads, int) else default_threads()
     dense = keeps_dense(2 * parameters(gguf)) and speculative == "none"
     folder = derived.resolve() / _derived_name(path, digest, dense=dense)
-    names, notes = _choose(gguf, engine, adapted=bool(adapters))
+    names, notes = _choose(gguf, engine, adapted=bool(adapters), drafted=draft is not None)
     free = at_hand() if memory is None else memory
     if free is not None:
+        free -= 0 if draft is None else _draft_need(draft, gguf, room_for(window, slots))
         if slots > 1 and _room_needed(gguf, names[-1], room_for(window, slots), prepared=folder.is_dir()) > free:
             slots = 1
             notes.append(f"{gigabytes(free)} are free, so requests are worked on one after another.")
@@ -199,7 +207,7 @@ def open_chat(
         if chosen == "openvino":
             own: dict[str, Any] = {"derived": str(folder), "end_tokens": gguf.end_tokens(), "dense": dense}
         else:
-            own = {"adapters": [str(adapter.resolve()) for adapter in adapters]}
+            own = {"adapters": [str(adapter.resolve()) for adapter in adapters], "draft": None if draft is None else str(draft.resolve())}
         plans.append({"engine": chosen, **common, **own})
     return LocalChat(gguf, name=name, digest=digest, window=window, plans=plans, notes=notes, manner=manner)
 
@@ -211,6 +219,17 @@ def room_for(window: int, slots: int) -> int:
 
 def _room_needed(gguf: Gguf, engine: str, room: int, *, prepared: bool) -> int:
     return needed(gguf, engine, room, prepared=prepared).total
+
+
+def _draft_need(draft: Path, gguf: Gguf, room: int) -> int:
+    """The bytes that a model takes which guesses ahead for another. Raises `UsageError` where it has other tokens."""
+    small = read_gguf(draft)
+    check_sound(small)
+    if small.metadata.get("tokenizer.ggml.tokens") != gguf.metadata.get("tokenizer.ggml.tokens"):
+        raise UsageError(
+            f"{draft.name} has other tokens than the model it is to guess for.", hint="choose a smaller model of the same family"
+        )
+    return needed(small, "llamacpp", room).total
 
 
 def _fitting(name: str, gguf: Gguf, engines: Sequence[str], window: int, free: int, *, prepared: bool) -> tuple[list[str], list[str]]:
@@ -249,11 +268,13 @@ def default_window(gguf: Gguf) -> int:
     return _window(gguf, None)
 
 
-def _choose(gguf: Gguf, engine: str, *, adapted: bool = False) -> tuple[list[str], list[str]]:
+def _choose(gguf: Gguf, engine: str, *, adapted: bool = False, drafted: bool = False) -> tuple[list[str], list[str]]:
     """Engines to try, in order, and notes for the person."""
     if adapted and engine == "openvino":
         raise ModelError("the OpenVINO engine takes no adapters.", hint="use --engine llamacpp")
-    if adapted:
+    if drafted and engine == "openvino":
+        raise ModelError("the OpenVINO engine takes no model that guesses ahead.", hint="use --engine llamacpp, or --speculative lookup")
+    if adapted or drafted:
         return ["llamacpp"], []
     if engine == "llamacpp":
         return ["llamacpp"], []

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,23 @@ from wellread.models.engine import Reply
 from wellread.types import Sampling, Token, Usage
 
 _BATCH = 256  # prompt tokens between two chances to cancel
+_NGRAM, _GUESSED = 4, 8  # tokens that a guess goes by, and those that it is at most
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """How tokens are guessed ahead: from where the last ones stand in the prompt (`lookup`), or by the model in the file `draft`."""
+
+    lookup: bool = False
+    draft: str | None = None
 
 
 class LlamaEngine:
-    """A GGUF loaded by llama.cpp, with LoRA adapters on it; `private` is a folder only this user can enter.
-
-    `lookup` guesses what comes next from where the last words stand in the prompt.
-    """
+    """A GGUF loaded by llama.cpp, with LoRA adapters on it; `private` is a folder only this user can enter."""
 
     notes: tuple[str, ...] = ()
 
-    def __init__(
-        self, path: Path, private: Path, threads: int, capacity: Capacity, adapters: Sequence[Path] = (), *, lookup: bool = False
-    ) -> None:
+    def __init__(self, path: Path, private: Path, threads: int, capacity: Capacity, adapters: Sequence[Path], guess: Guess) -> None:
         import xllamacpp
 
         self._window = capacity.window
@@ -59,8 +64,14 @@ class LlamaEngine:
         params.cache_ram_mib = 0  # its own prompt stays cached in the slot; the default adds a cache of up to 8 GiB
         params.warmup = False
         params.verbosity = 1
-        if lookup:
-            params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+        kinds = xllamacpp.common_speculative_type
+        if guess.lookup:
+            params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+            params.speculative.ngram_simple.size_n, params.speculative.ngram_simple.size_m = _NGRAM, _GUESSED
+        if guess.draft is not None:
+            params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
+            params.speculative.draft.mparams.path = guess.draft
+            params.speculative.draft.n_max = _GUESSED
         try:
             self._server = xllamacpp.Server(params)
         except RuntimeError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wellread.errors import UsageError
-from wellread.models.engines import LocalChat, open_chat
+from wellread.models.engines import SPECULATIVE, LocalChat, open_chat
 from wellread.models.files import ModelStore
 from wellread.models.manner import PLAIN
 from wellread.places import expanded
@@ -38,7 +38,8 @@ def open_named(
     slots: int = 1,
     speculative: str = "none",
 ) -> Opened:
-    """Open a model by its name or the path of its file; see `open_chat`. One of the catalogue is fetched when it is not here.
+    """Open a model by its name or the path of its file; see `open_chat`. One of the catalogue is fetched when it is not here. `speculative`
+    may name a model too, which guesses ahead.
 
     Raises `UsageError` for what is no chat model, and the errors of `ModelStore.bring` and `open_chat`.
     """
@@ -57,6 +58,7 @@ def open_named(
             raise UsageError(f"{pulled.name} is {_KINDS[pulled.kind]}, not a chat model.", hint=hint)
         path, name, digest, languages = pulled.paths["model"], pulled.name, pulled.digest, pulled.languages or None
         manner, adapters, derived = pulled.manner, pulled.adapters, store.derived(pulled, "chat")
+    draft = None if speculative in SPECULATIVE else _file_of(store, speculative, progress, offline=offline)
     chat = open_chat(
         path,
         name=name,
@@ -69,6 +71,11 @@ def open_named(
         adapters=adapters,
         memory=memory,
         slots=slots,
-        speculative=speculative,
+        speculative="none" if draft else speculative,
+        draft=draft,
     )
     return Opened(chat, languages, path.stat().st_size)
+
+
+def _file_of(store: ModelStore, model: str, progress: Progress, *, offline: bool) -> Path:
+    return expanded(model) if model.endswith(".gguf") else store.bring(model, progress, offline=offline).paths["model"]

@@ -126,7 +126,7 @@ class Served:
         writer = self._parts.load_chat(model, window=loading.window, memory=loading.free)
         if path is None or not isinstance(writer.model, LocalChat):
             return Opened(writer, mark=mark)
-        need = needed(read_gguf(path), writer.model.engine, writer.model.context_window, prepared=prepared)
+        need = needed(read_gguf(path), writer.model.engine, writer.model.room, prepared=prepared)
         return Opened(writer, need.total, need.weights + need.overhead, mark=mark)
 
     def _mark(self, name: str) -> Pulled | None:
