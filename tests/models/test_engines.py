@@ -384,3 +384,20 @@ def test_adapters_are_scaled_for_each_request(tmp_path: Path, smollm2: Pulled, p
         answer(model, "x", sampling=Sampling(max_tokens=2, adapters=(1.0, 1.0, 1.0)))
     plain.close()
     model.close()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("llamacpp")
+def test_guessing_ahead_changes_nothing_but_the_time(tmp_path: Path, smollm2: Pulled, prepared: Path) -> None:
+    """llama.cpp: from the prompt, and by a smaller file of the same weights; greedy."""
+    write_f16(smollm2.paths["model"], tmp_path / "large.gguf")
+    how: dict[str, Any] = {"name": "m", "derived": prepared, "engine": "llamacpp", "threads": 1, "context_window": 512}
+    texts = []
+    for guess in ({}, {"speculative": "lookup"}, {"draft": smollm2.paths["model"]}):
+        model = open_chat(tmp_path / "large.gguf", **how, **guess)
+        texts.append([answer(model, "Say twice: the cat sat on the mat.", sampling=Sampling(max_tokens=32))])
+        texts[-1].append(answer(model, PROMPTS[1], sampling=Sampling(max_tokens=32)))
+        model.close()
+    assert texts[0] == texts[1] == texts[2]
+    with pytest.raises(ModelError, match="no model that guesses ahead"):
+        open_chat(smollm2.paths["model"], **{**how, "engine": "openvino"}, draft=smollm2.paths["model"])

@@ -226,9 +226,7 @@ def _draft_need(draft: Path, gguf: Gguf, room: int) -> int:
     small = read_gguf(draft)
     check_sound(small)
     if small.metadata.get("tokenizer.ggml.tokens") != gguf.metadata.get("tokenizer.ggml.tokens"):
-        raise UsageError(
-            f"{draft.name} has other tokens than the model it is to guess for.", hint="choose a smaller model of the same family"
-        )
+        raise UsageError(f"{draft.name} has other tokens than the model it is to guess for.", hint="choose one of the same family")
     return needed(small, "llamacpp", room).total
 
 
