@@ -143,7 +143,7 @@ def serve_engine(arguments: argparse.Namespace) -> None:
     from wellread.types import Sampling
 
     model = Path(arguments.model)
-    derived = next(Path(arguments.derived).glob("*-openvino-*"))
+    derived = max(Path(arguments.derived).glob("*-openvino-*"), key=lambda folder: folder.stat().st_mtime)
     ends, room = sorted(read_gguf(model).end_tokens()), room_for(WINDOW, arguments.slots)
     engine = OpenVINOEngine(model, derived, ends, arguments.threads, room, dense=keeps_dense(model.stat().st_size))
     for line in sys.stdin:
@@ -256,7 +256,7 @@ def measure(arguments: argparse.Namespace) -> None:
             engine.stdin.flush()
             return list(json.loads(engine.stdout.readline()))
 
-        subjects = [*addresses, "engine"]
+        subjects = [subject for subject in [*addresses, "engine"] if subject in (arguments.subjects or [*addresses, "engine"])]
         for subject in subjects:  # files are read and kernels compiled
             one(subject, conversations[-1:])
         at = 0
@@ -291,6 +291,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--native", type=Path, help="a llama-server built for this machine")
     parser.add_argument("--native-model", type=Path, nargs="+", default=[], help="files of the same weights for it")
+    parser.add_argument("--subjects", nargs="+", help='only these, such as "wellread" and "engine"')
     parser.add_argument("--json", type=Path)
     for name in ("--wheel", "--engine"):  # how this script starts its subjects
         parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
