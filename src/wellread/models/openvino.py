@@ -37,7 +37,8 @@ from wellread.types import Sampling, Token, Usage
 _BLOCK = 32  # tokens in a block of GenAI's KV cache on a CPU
 _BATCH = 256  # prompt tokens between two chances to cancel
 _MODEL = "openvino_model.xml"
-_GUESSED, _NGRAM = 4, 3  # tokens that prompt lookup guesses at a time, and those before them that it looks for
+# Tokens that prompt lookup guesses at a time, and the last ones that it goes by; with more, checking them costs what they save.
+_GUESSED, _NGRAM = 3, 4
 
 
 class OpenVINOEngine:
