@@ -9,7 +9,8 @@
     │   └── DiskFull
     └── ModelError            a model cannot be loaded or run
         ├── ModelMissing      it is not here and could not be fetched
-        └── ContextOverflow   the prompt does not fit the model's window
+        ├── ContextOverflow   the prompt does not fit the model's window
+        └── RequestRefused    the model does not take what it was asked
 
 Each is one sentence about what happened, and a hint about what to do.
 """
@@ -74,6 +75,10 @@ class ModelMissing(ModelError):
 
 class ContextOverflow(ModelError):
     """A prompt does not fit the model's context window."""
+
+
+class RequestRefused(ModelError):
+    """A model, its template or its server does not take what it was asked, and would not the next time either."""
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

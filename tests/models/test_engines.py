@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,27 @@ def test_text_ends_before_the_first_stop(text: str, stops: list[str], sizes: lis
         {"type": "object", "invented": 1},
         {"anyOf": {"type": "string"}},
         {"const": {1, 2}},
+        # what one of the engines passes over in silence, or ends on with all its requests
+        {"$ref": "#"},
+        {"$ref": "#/$defs/none"},
+        {"$ref": "#/default", "default": {"pattern": "(a*)*"}},
+        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"},
+        {"anyOf": []},
+        {"allOf": [{"type": "string"}, {"type": "number"}]},
+        {"type": []},
+        {"type": {}},
+        {"type": "string", "minLength": 9, "maxLength": 3},
+        {"type": "integer", "minimum": 5, "maximum": 2},
+        {"type": "integer", "maximum": 0.5},
+        {"type": "integer", "minimum": 10**400},
+        {"type": "string", "enum": [1, 2]},
+        {"type": "object", "required": ["a"]},
+        {"type": "object", "properties": {"a\0b": {"type": "string"}}},
+        {"type": "object", "properties": {"a\nb": {"type": "string"}}},
+        {"enum": ["x" * 90] * 1000},
+        {"enum": []},
     ],
+    ids=lambda schema: str(schema)[:60],
 )
 def test_schemas_that_engines_choke_on_are_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="schema"):
@@ -150,8 +171,19 @@ def test_schemas_that_engines_choke_on_are_refused(schema: dict[str, Any]) -> No
 def test_ordinary_schemas_pass() -> None:
     schema = {**PERSON, "$defs": {"x": {"type": ["string", "null"]}}, "description": "d"}
     assert json.loads(check_schema(schema)) == schema
+    assert json.loads(check_schema({"type": "array", "minItems": 1})) == {"type": "array", "minItems": 1, "items": True}
+    child = {"type": "object", "properties": {"below": {"type": "array", "items": {"$ref": "#/$defs/child"}}}, "required": ["below"]}
+    many = {f"d{number}": {"anyOf": [{"$ref": f"#/$defs/d{number + 1}"}] * 2} for number in range(100)}  # looked at once each
+    check_schema(
+        {"$defs": {"child": child, "d100": {"type": "null"}, **many}, "anyOf": [{"$ref": "#/$defs/d0"}, {"$ref": "#/$defs/child"}]}
+    )
 
 
+LARGE: list[dict[str, Any]] = [
+    {"type": "object", "properties": {f"p{number}": {"type": "string", "minLength": 1000} for number in range(60)}},
+    {"$defs": {"n": {"type": "object", "properties": {"c": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"},
+    {"enum": ["x" * 15 + str(number) for number in range(500)]},
+]
 ENGINES = [
     pytest.param("llamacpp", marks=pytest.mark.xdist_group("llamacpp")),
     pytest.param("openvino", marks=[needs_openvino, pytest.mark.xdist_group("openvino")]),
@@ -205,6 +237,13 @@ class TestBothEngines:
 
         assert sample(1) == sample(1)
         assert len({sample(seed) for seed in range(4)}) > 1
+
+    @pytest.mark.parametrize("schema", LARGE, ids=["wide", "recursive", "choice"])
+    def test_a_large_schema_keeps_it_busy_for_a_moment_only(self, chat: LocalChat, schema: dict[str, Any]) -> None:
+        began = time.monotonic()
+        assert answer(chat, "Write JSON.", schema=schema, sampling=Sampling(max_tokens=4)).lstrip()[:1] in ("{", "[", '"')
+        assert time.monotonic() - began < 20
+        assert answer(chat, "What is the capital of France?", sampling=Sampling(max_tokens=4))
 
     def test_a_schema_is_kept(self, chat: LocalChat) -> None:
         text = answer(chat, "Describe Ann, who is 31.", schema=PERSON, sampling=Sampling(max_tokens=120, temperature=0.7, seed=2))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
+from wellread.errors import ContextOverflow, ModelError, ModelMissing, RequestRefused, UsageError
 from wellread.models.openai import OpenAIChat
 from wellread.types import Delta, Message, ModelRef, Sampling, Usage
 
@@ -26,6 +27,9 @@ class Service(ThreadingHTTPServer):
     status = 200
     body = b""
     cut = False
+    hang = False
+    first: tuple[tuple[int, bytes, dict[str, str]], ...] = ()
+    """What is answered before that: status, body, headers."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -45,6 +49,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, dict(self.headers), sent))
+        number = len(self.server.asked)
+        if number <= len(self.server.first):
+            status, body, headers = self.server.first[number - 1]
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+            return
+        if self.server.hang:
+            self.server.hung_up.wait(10)
+            return
         self.send_response(self.server.status)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(self.server.body) + (1000 if self.server.cut else 0)))
@@ -62,7 +79,7 @@ def service() -> Iterator[Service]:
 
 
 def chat(server: Service, key: str | None = "sk-secret") -> OpenAIChat:
-    return OpenAIChat("m1", f"http://127.0.0.1:{server.server_address[1]}/v1/", key, 1000)
+    return OpenAIChat("m1", f"http://127.0.0.1:{server.server_address[1]}/v1/", key, 1000, pause_s=0.01)
 
 
 def events(*rows: Any, done: bool = True) -> bytes:
@@ -172,6 +189,83 @@ def test_a_connection_cut_in_the_middle_is_an_error(service: Service) -> None:
     model = chat(service)
     with pytest.raises(ModelError, match=r"connection to .* broke"):
         list(model.stream(HELLO))
+    model.close()
+
+
+HALF = (200, events(piece(None), done=False), {"Content-Length": "9999"})
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ((500, b"{}", {}), (503, b"", {})),
+        ((429, b"{}", {"Retry-After": "0"}), (429, b"{}", {"Retry-After": "soon"})),
+        (HALF, (529, b"{}", {})),
+        ((200, b"", {}), (200, b"data: {}\n\n", {})),
+    ],
+)
+def test_what_failed_for_the_moment_is_asked_again(service: Service, first: Any) -> None:
+    service.first, service.body = first, events(piece("well", "stop"), USAGE)
+    model = chat(service)
+    assert "".join(delta.text for delta in model.stream(HELLO)) == "well"
+    assert len(service.asked) == 3
+    assert service.asked[0][2] == service.asked[2][2]
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "words"),
+    [
+        (((500, b"{}", {}),) * 9, 3, "failed"),  # three times at most
+        (((429, b"{}", {"Retry-After": "3600"}),) * 9, 1, "too many requests"),  # too long to wait for
+        (((401, b"{}", {}),), 1, "refused the API key"),
+        (((404, b"{}", {}),), 1, "no model"),
+        (((400, b'{"error": {"message": "no such field"}}', {}),), 1, "refused the request"),
+        (((302, b"", {"Location": "http://127.0.0.1:1/"}),), 1, "refused the request"),  # nobody is sent elsewhere with a key
+        (((200, events(piece("half"), done=False), {}),), 1, "half-way"),  # something was said already
+    ],
+)
+def test_what_will_not_go_well_is_not_asked_again(service: Service, first: Any, asked: int, words: str) -> None:
+    service.first = first
+    model = chat(service)
+    with pytest.raises(ModelError, match=words) as caught:
+        list(model.stream(HELLO))
+    assert (len(service.asked), isinstance(caught.value, RequestRefused)) == (asked, first[0][0] == 400)
+    model.close()
+
+
+@pytest.mark.parametrize(
+    "row",
+    ['{"choices": 5}', '{"choices": [5]}', '{"choices": [{"delta": 5}]}', '{"choices": [{"delta": {"content": {"a": 1}}}]}',
+     '{"choices": [{"delta": {}, "logprobs": {"content": [{}]}}]}', '{"usage": {"prompt_tokens": "many"}}', "[" * 100_000,
+     '{"choices": [{"finish_reason": ["stop"]}]}'],
+    ids=lambda row: row[:40],
+)  # fmt: skip
+def test_an_event_of_another_shape_is_an_error(service: Service, row: str) -> None:
+    service.body = events(row)
+    model = chat(service)
+    with pytest.raises(ModelError, match="not JSON of a chat completion"):
+        list(model.stream(HELLO))
+    model.close()
+
+
+def test_a_line_without_end_is_not_kept(service: Service) -> None:
+    service.body = b"data: " + b"x" * (5 << 20)
+    model = chat(service)
+    with pytest.raises(ModelError, match="a line without end"):
+        list(model.stream(HELLO))
+    model.close()
+
+
+def test_who_waits_for_a_server_that_hangs_can_leave(service: Service) -> None:
+    service.hang = True
+    model = chat(service)
+    pieces: Any = model.stream(HELLO)
+    began = time.monotonic()
+    assert next(pieces) == Delta()  # nothing came, and the reader may go
+    pieces.close()
+    assert time.monotonic() - began < 1
+    service.hung_up.set()
     model.close()
 
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wellread.models.fake import EchoChat
-from wellread.models.worker import EngineProcess
 from wellread.server.body import Fields, parse
 from wellread.server.errors import Refused
 from wellread.server.exchange import Caller
@@ -25,7 +24,7 @@ from wellread.server.line import Line
 from wellread.server.openai_chat import read
 from wellread.server.openai_responses import read as read_response
 from wellread.server.runtime import Bounds
-from wellread.types import Delta, Sampling, Usage
+from wellread.types import Delta, Usage
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 CHAT = "/v1/chat/completions"
@@ -69,24 +68,7 @@ def post(running: Any, body: Any, path: str = CHAT, **headers: str) -> httpx.Res
     return httpx.post(running.url + path, content=content, headers=headers, timeout=30, verify=False)
 
 
-# --- clients that go away, or are slow (22, 23)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_who_goes_away_stops_the_work(start: Callable[..., Any], stream: bool) -> None:
-    chat = Endless()
-    running = start(chat)
-    with socket.create_connection(("127.0.0.1", running.server.port)) as line:
-        data = json.dumps({**BODY, "stream": stream}).encode()
-        line.sendall(b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (CHAT.encode(), len(data), data))
-        assert chat.began.wait(5)
-        if stream:
-            assert b"200 OK" in line.recv(1000)
-    assert chat.stopped.wait(1)
-    until = time.monotonic() + 2
-    while running.runtime.line.working and time.monotonic() < until:
-        time.sleep(0.005)
-    assert running.runtime.line.working == 0
+# --- clients that are slow (23)
 
 
 def test_an_answer_ends_when_its_time_is_over(start: Callable[..., Any]) -> None:
@@ -211,41 +193,6 @@ def test_the_line_is_fair_and_loses_no_slot(asking: list[str], slots: int, data:
                     assert set(waited[at:]) == {who}
 
 
-# --- an engine that dies (30)
-
-
-class Supervised(EchoChat):
-    """A model that runs in a child process, as the real ones do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        settings = {"engine": "echo", "threads": 1, "context_window": 4096, "room": 4096, "slots": 4}
-        self.process = EngineProcess(settings, silence_s=10)
-
-    def stream(self, messages: Any, *, sampling: Sampling = Sampling(), **how: Any) -> Iterator[Delta]:
-        yield from self.process.generate(messages[-1].content, sampling=sampling)
-
-    def close(self) -> None:
-        self.process.close()
-
-
-def test_an_engine_that_dies_takes_its_own_request_only(start: Callable[..., Any]) -> None:
-    running = start(Supervised())
-
-    def asked(text: str, **how: Any) -> httpx.Response:
-        return post(running, {**BODY, "messages": [{"role": "user", "content": text}], **how})
-
-    assert asked("hello").json()["choices"][0]["message"]["content"] == "hello"
-    for _ in range(2):
-        died = asked("one !crash two")
-        assert (died.status_code, died.json()["error"]["code"]) == (503, "model_failed")
-        streamed = asked("one !crash two", stream=True)
-        assert streamed.status_code == 200
-        assert '"code":"model_failed"' in streamed.text
-        assert streamed.text.endswith("data: [DONE]\n\n")
-        assert asked("hello").json()["choices"][0]["message"]["content"] == "hello"
-
-
 # --- bodies that are none (25)
 
 
@@ -296,7 +243,7 @@ _SCALARS = (
     | st.integers()
     | st.floats(allow_nan=False)
     | st.text(max_size=8)
-    | st.sampled_from(["user", "function", "text"])
+    | st.sampled_from(["user", "function", "text", 10**400, -(10**400)])
 )
 _JSON: Any = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=5), max_leaves=25)
 
@@ -318,36 +265,6 @@ def test_any_bytes_are_json_or_refused(data: bytes) -> None:
         parse(data)
     except Refused as refused:
         assert refused.status == 400
-
-
-# --- schemas that would keep an engine busy (26)
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "string", "pattern": "((a{0,1000}){0,1000}){0,1000}"},
-        {"$ref": "https://evil.example/schema.json"},
-        {"$ref": "file:///etc/passwd"},
-        {"type": "string", "minLength": 1_000_000_000},
-        {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(10_000)}},
-        {"type": "strnig"},
-        {"type": "array", "items": [[[]]]},
-        {"anyOf": "x"},
-    ],
-    ids=lambda schema: str(schema)[:40],
-)
-def test_a_hostile_schema_is_refused_at_once(echo: Any, schema: Any) -> None:
-    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
-    began = time.monotonic()
-    for asked in (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}},
-        {"tools": [tool], "tool_choice": "required"},
-    ):
-        got = post(echo, {**BODY, **asked})
-        assert (got.status_code, got.json()["error"]["code"]) == (400, "invalid_schema")
-    assert time.monotonic() - began < 1
-    assert post(echo, BODY).status_code == 200
 
 
 # --- other pages, other names, no token (27, 28)

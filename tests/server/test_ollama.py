@@ -19,7 +19,6 @@ from tests.models.test_damaged import DAMAGES, whole
 from wellread.models.fake import EchoChat, HashEmbedder, ScriptedChat
 from wellread.server.exchange import Caller
 from wellread.server.guard import Key, Policy
-from wellread.server.ollama import OLLAMA
 from wellread.server.ollama_store import pulled_name
 from wellread.server.runtime import Bounds
 
@@ -270,33 +269,16 @@ def test_an_error_on_the_way_is_the_last_line(client: Callable[..., Client], sta
         next(rows)
 
 
-BODIES = [
-    b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"model": NaN}', b'{"model": null}', b'{"model": ["x"]}', b'{"model": {}}',
-    b'{"model": "' + b"x" * 5000 + b'"}', b'{"model": "\\ud800"}', b'{"model": "echo", "messages": 5, "prompt": 5, "input": 5, "from": 5}',
-    b'{"model": "echo", "options": {"stop": 5}, "messages": [{}], "source": 5, "prompt": "x", "input": {}, "files": []}',
-    b'{"model": "../../etc/passwd", "from": "../../etc/passwd", "source": "../x", "destination": "../y"}',
-    b'{"a":' * 500 + b"1" + b"}" * 500,
-]  # fmt: skip
-
-
-def test_nonsense_is_refused_in_ollamas_words(echo: Any) -> None:
-    evil = ({"host": "evil.example"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"})
+def test_what_is_not_there_is_refused_in_ollamas_words(echo: Any) -> None:
     with httpx.Client(base_url=echo.url, timeout=20) as http:
-        for route in OLLAMA.routes:
-            path = route.path.replace("{digest}", "sha256:x")
-            for headers in evil:
-                got = http.request(route.method, path, headers=headers)
-                assert got.status_code == 403
-                assert route.method == "HEAD" or path == "/" or isinstance(got.json()["error"], str)
-            for body in BODIES if route.method in ("POST", "DELETE") else ():
-                got = http.request(route.method, path, content=body)
-                assert got.status_code in (400, 404, 501) or path == "/api/show", (body[:80], got.text)
-                assert got.status_code == 200 or isinstance(got.json()["error"], str)
         for method, path in (("PUT", "/api/chat"), ("GET", "/api/nothing"), ("POST", "/api/tags"), ("DELETE", "/api/blobs/x")):
             got = http.request(method, path)
             assert got.status_code in (404, 405)
             assert isinstance(got.json()["error"], str)
-        assert http.post("/api/chat", json={"model": "echo", "messages": HELLO, "stream": False}).json()["done"]
+        for body in (b"", b"[]", b'{"model": "../../etc/passwd"}'):
+            got = http.request("DELETE", "/api/delete", content=body)
+            assert got.status_code in (400, 404)
+            assert isinstance(got.json()["error"], str)
 
 
 # --- the store

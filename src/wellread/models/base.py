@@ -69,6 +69,16 @@ class Measures(Protocol):
         ...
 
 
+@runtime_checkable
+class Supervised(Protocol):
+    """A model whose engine is a process of its own, which is started again when it crashed."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether it crashed so often that it is not started for now."""
+        ...
+
+
 class Embedder(Protocol):
     """A model that maps texts to points; texts that mean the same lie near one another.
 

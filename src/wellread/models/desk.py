@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wellread.errors import ContextOverflow, ModelError, WellreadError
+from wellread.errors import ContextOverflow, RequestRefused, WellreadError
 from wellread.models.engine import Engine
 from wellread.models.wire import Inbox, Wire, told
 from wellread.types import Sampling, Token, Usage
@@ -115,7 +115,7 @@ class Desk:
         except WellreadError as error:
             reply.failed(error)
         except Exception as error:  # what an engine refuses in its own words, such as a schema: it was not begun
-            reply.failed(ModelError(f"the model engine refused the request: {' '.join(str(error).split())[-500:]}"))
+            reply.failed(RequestRefused(f"the model engine refused the request: {' '.join(str(error).split())[-500:]}"))
 
     def release(self, ident: int) -> None:
         """A request is over: its room is free. For any thread."""

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wellread.errors import ContextOverflow, ModelError, UsageError
+from wellread.errors import ContextOverflow, ModelError, RequestRefused, UsageError
 from wellread.models.desk import Capacity
 from wellread.models.engine import Reply
 from wellread.types import Sampling, Token, Usage
 
+_JSON_BEGINS = frozenset('{["-0123456789tfn')
+_IGNORED = "schema_ignored"
 _BATCH = 256  # prompt tokens between two chances to cancel
 _NGRAM, _GUESSED = 4, 8  # tokens that a guess goes by, and those that it is at most
 
@@ -100,14 +102,20 @@ class LlamaEngine:
         """Answer a request, in a thread of its own."""
         failure: Mapping[str, Any] | None = None
         ended: tuple[str, Usage] | None = None
-        unwanted = False
+        unwanted = begun = False
+        schema = "json_schema" in request
 
         def piece(said: dict[str, Any]) -> bool:
-            nonlocal failure, ended, unwanted
+            nonlocal failure, ended, unwanted, begun
             if "error" in said:
                 failure = said["error"]
                 return True
             choice = said["choices"][0]
+            if schema and not begun and (text := choice["text"].lstrip()):
+                begun = True
+                if text[0] not in _JSON_BEGINS:  # it could not make a grammar of the schema, and went on without one
+                    failure = {"type": _IGNORED}
+                    return True
             if choice["finish_reason"]:
                 ended = choice["finish_reason"], _usage(said.get("usage", {}))
             unwanted = reply.piece(choice["text"], _told(choice.get("logprobs")))
@@ -121,6 +129,9 @@ class LlamaEngine:
             return
         if failure is not None or ended is None:
             words = failure or {"message": "it ended its answer half-way"}
+            if words.get("type") == _IGNORED:
+                reply.failed(RequestRefused("llama.cpp does not keep this JSON schema.", hint="make it simpler, or use --engine openvino"))
+                return
             overflow = words.get("type") == "exceed_context_size_error"
             reply.failed((ContextOverflow if overflow else ModelError)(f"llama.cpp: {words.get('message')}."))
         else:

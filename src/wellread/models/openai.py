@@ -1,19 +1,22 @@
 """A chat model behind an OpenAI-compatible HTTP interface: vLLM, llama.cpp's server, Ollama, or a paid service.
 
 What is sent is `POST {base_url}/chat/completions` with `stream: true`, and what comes back are server-sent events
-(https://platform.openai.com/docs/api-reference/chat-streaming). Nothing else is fetched, and there are no retries: a half-read
-answer cannot be taken back from whoever is reading it.
+(https://platform.openai.com/docs/api-reference/chat-streaming). Nothing else is fetched. A request that failed for the moment (429, a 5xx,
+a connection that broke) is sent again, twice at most, as long as nothing of the answer was passed on: that could not be taken back.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wellread.errors import ContextOverflow, ModelError, ModelMissing, UsageError
+from wellread.errors import ContextOverflow, ModelError, ModelMissing, RequestRefused, UsageError
+from wellread.models.aside import aside
 from wellread.models.schema import check_schema
 from wellread.types import Delta, Message, ModelRef, Sampling, Token, Usage
 
@@ -21,17 +24,40 @@ if TYPE_CHECKING:
     import httpx
 
 _LONGEST_LINE = 1 << 22
+_LONGEST_ERROR = 4000
+_TRIES = 3
+_LONGEST_PAUSE_S = 20.0
+_MOMENTARY = (408, 429, 500, 502, 503, 504, 529)
+"""Statuses that may be others a moment later."""
+
 _FINISHES = {"stop": "stop", "length": "length", "tool_calls": "stop", "content_filter": "stop"}
+
+
+class _Momentary(Exception):
+    """What failed and may go well a moment later: `error` says what, `after_s` when, where the server told."""
+
+    def __init__(self, error: ModelError, after_s: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.after_s = after_s
 
 
 class OpenAIChat:
     """The model `name` at `base_url` (which ends in "/v1" for most servers). The key is sent as a bearer token and shown nowhere.
 
-    `context_window` is in tokens; the server is not asked. `timeout_s` is the longest silence that is borne.
+    `context_window` is in tokens; the server is not asked. `timeout_s` is the longest silence that is borne. A request that failed for the
+    moment is sent again after `pause_s` seconds, then after twice as long, or when the server says.
     """
 
     def __init__(
-        self, name: str, base_url: str, api_key: str | None = None, context_window: int = 8192, *, timeout_s: float = 120.0
+        self,
+        name: str,
+        base_url: str,
+        api_key: str | None = None,
+        context_window: int = 8192,
+        *,
+        timeout_s: float = 120.0,
+        pause_s: float = 0.5,
     ) -> None:
         if not _is_address(base_url):
             raise UsageError(f'"{base_url}" is not the address of a server.', hint="such as http://127.0.0.1:8000/v1")
@@ -40,33 +66,75 @@ class OpenAIChat:
         self._address = base_url.rstrip("/")
         self._api_key = api_key
         self._timeout_s = timeout_s
+        self._pause_s = pause_s
         self._client: httpx.Client | None = None
+        self._lock = threading.Lock()
 
     def stream(
         self, messages: Sequence[Message], *, schema: Mapping[str, Any] | None = None, sampling: Sampling = Sampling()
     ) -> Iterator[Delta]:
-        """Generate the next message; closing the iterator closes the connection, which stops most servers.
+        """Generate the next message; closing the iterator closes the connection, which stops most servers. While nothing comes, empty
+        deltas do: whoever reads can stop.
 
         Raises `ContextOverflow` when the server says that the prompt does not fit, `ModelMissing` when it does not have the model,
-        and `ModelError` for anything else that goes wrong on the way.
+        `RequestRefused` when it takes no such request, and `ModelError` for anything else that goes wrong on the way.
         """
+        body = self._body(messages, schema, sampling)
+        for tried in range(1, _TRIES + 1):
+            begun = False
+            try:
+                for delta in aside(lambda stop: self._answer(body, stop)):
+                    begun = begun or delta is not None
+                    yield delta or Delta()
+                return
+            except _Momentary as failed:
+                wait = failed.after_s or self._pause_s * 2 ** (tried - 1)
+                if begun or tried == _TRIES or wait > _LONGEST_PAUSE_S:
+                    raise failed.error from failed
+            until = time.monotonic() + wait
+            while time.monotonic() < until:
+                time.sleep(min(0.2, wait))
+                yield Delta()
+
+    def _answer(self, body: Mapping[str, Any], stop: threading.Event) -> Iterator[Delta]:
+        """One try. Raises `_Momentary` where another one may go well."""
         import httpx
 
-        body = self._body(messages, schema, sampling)
-        if self._client is None:
-            headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
-            self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(self._timeout_s, connect=10.0))
         try:
-            with self._client.stream("POST", self._address + "/chat/completions", json=body) as response:
+            with self._connected().stream("POST", self._address + "/chat/completions", json=body) as response:
                 if response.status_code != 200:
-                    raise self._refused(response.status_code, response.read()[:4000].decode("utf-8", "replace"))
-                yield from self._deltas(response.iter_lines())
+                    error = self._refused(response.status_code, _beginning(response))
+                    if response.status_code in _MOMENTARY and not isinstance(error, ContextOverflow):
+                        raise _Momentary(error, _seconds(response.headers.get("retry-after", "")))
+                    raise error
+                yield from self._deltas(self._lines(response, stop))
         except httpx.ConnectError as error:
             raise ModelError(f"no server answers at {self._address}: {error}.", hint="is it running, and is the address right?") from error
         except httpx.TimeoutException as error:
             raise ModelError(f"{self._address} said nothing for {self._timeout_s:.0f} seconds.", hint="is it overloaded?") from error
         except httpx.HTTPError as error:
-            raise ModelError(f"the connection to {self._address} broke: {error}.", hint="ask again") from error
+            raise _Momentary(ModelError(f"the connection to {self._address} broke: {error}.", hint="ask again")) from error
+
+    def _connected(self) -> httpx.Client:
+        import httpx
+
+        with self._lock:
+            if self._client is None:
+                headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+                self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(self._timeout_s, connect=10.0))
+            return self._client
+
+    def _lines(self, response: httpx.Response, stop: threading.Event) -> Iterator[str]:
+        """The lines of a stream, until `stop` is set. Raises `ModelError` for one without end."""
+        held = b""
+        for piece in response.iter_bytes():
+            if stop.is_set():
+                return
+            *lines, held = (held + piece).split(b"\n")
+            if len(held) > _LONGEST_LINE:
+                raise ModelError(f"{self._address} sent a line without end.", hint="is it an OpenAI-compatible server?")
+            yield from (line.decode("utf-8", "replace") for line in lines)
+        yield held.decode("utf-8", "replace")
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An upper estimate: a token for every three bytes of UTF-8, and eight for each message's frame."""
@@ -78,9 +146,10 @@ class OpenAIChat:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
 
     def _body(self, messages: Sequence[Message], schema: Mapping[str, Any] | None, sampling: Sampling) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -129,29 +198,33 @@ class OpenAIChat:
                 ended = True
                 break
             event = self._event(data)
-            said = event.get("usage")
-            if isinstance(said, dict):
-                usage = _usage(said)
-            for choice in event.get("choices") or []:
-                text, tokens = (choice.get("delta") or {}).get("content"), _tokens(choice.get("logprobs"))
-                if text or tokens:
-                    yield Delta(text=text or "", tokens=tokens)
-                if choice.get("finish_reason"):
-                    finish = _FINISHES.get(choice["finish_reason"], "stop")
+            try:
+                delta, said, over = _read(event)
+            except (TypeError, ValueError, KeyError, AttributeError):
+                raise self._strange(data) from None
+            usage, finish = said or usage, over or finish
+            if delta is not None:
+                yield delta
         if finish is None and not ended:
-            raise ModelError(f"{self._address} ended its answer half-way.", hint="ask again")
+            raise _Momentary(ModelError(f"{self._address} ended its answer half-way.", hint="ask again"))
         yield Delta(finish=finish or "stop", usage=usage)
 
     def _event(self, data: str) -> dict[str, Any]:
         try:
             event = json.loads(data) if len(data) < _LONGEST_LINE else None
-        except ValueError:
+        except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
-            raise ModelError(f"{self._address} sent something that is not JSON: {data[:80]!r}.", hint="is it an OpenAI-compatible server?")
+            raise self._strange(data)
         if event.get("error"):
             raise self._refused(500, data)
         return event
+
+    def _strange(self, data: str) -> ModelError:
+        return ModelError(
+            f"{self._address} sent something that is not JSON of a chat completion: {data[:80]!r}.",
+            hint="is it an OpenAI-compatible server?",
+        )
 
     def _refused(self, status: int, body: str) -> ModelError:
         said, code = _message(body)
@@ -167,7 +240,38 @@ class OpenAIChat:
             return ModelError(f"{self._address} has too many requests: {said}", hint="wait a little, or check your quota")
         if status >= 500:
             return ModelError(f"{self._address} failed ({status}): {said}", hint="ask again; the server's own log says more")
+        if status in (400, 413, 422):
+            return RequestRefused(f"{self._address} refused the request ({status}): {said}")
         return ModelError(f"{self._address} refused the request ({status}): {said}")
+
+
+def _beginning(response: httpx.Response) -> str:
+    """The beginning of an error's body."""
+    data = b""
+    for piece in response.iter_bytes():
+        data += piece
+        if len(data) >= _LONGEST_ERROR:
+            break
+    return data[:_LONGEST_ERROR].decode("utf-8", "replace")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """The seconds of a Retry-After header (RFC 9110, 10.2.3); None where it holds none, or a date."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 8 else None
+
+
+def _read(event: Mapping[str, Any]) -> tuple[Delta | None, Usage | None, str | None]:
+    """What an event of a stream adds to the text, its usage, and why the answer ended; of each, None where it does not say."""
+    delta, finish, said = None, None, event.get("usage")
+    for choice in (event.get("choices") or [])[:1]:
+        text, tokens = (choice.get("delta") or {}).get("content") or "", _tokens(choice.get("logprobs"))
+        if not isinstance(text, str):
+            raise TypeError
+        if text or tokens:
+            delta = Delta(text=text, tokens=tokens)
+        if choice.get("finish_reason"):
+            finish = _FINISHES.get(choice["finish_reason"], "stop")
+    return delta, _usage(said) if isinstance(said, dict) else None, finish
 
 
 def _is_address(url: str) -> bool:

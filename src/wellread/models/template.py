@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from wellread.errors import ModelError
+from wellread.errors import ModelError, RequestRefused
 from wellread.models.gguf import Gguf
 from wellread.models.gotemplate import jinja_of
 from wellread.types import Message
@@ -42,12 +43,31 @@ class ChatTemplate:
             raise ModelError(f"the model's chat template cannot be read: {error}.") from error
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The prompt, up to where the assistant begins to speak. Raises `ModelError` when the template refuses the messages."""
+        """The prompt, up to where the assistant begins to speak. Raises `RequestRefused` when the template refuses the messages, and
+        `ModelError` when it cannot be carried out.
+
+        Some families (Gemma, the first Mistral) have no place for instructions, and say so: they are then put before what the user says
+        first, as those who trained them recommend.
+        """
+        try:
+            return self._rendered(messages)
+        except RequestRefused:
+            if len(messages) < 2 or messages[0].role != "system" or messages[1].role != "user":
+                raise
+            instructions, first, *rest = messages
+            return self._rendered([replace(first, content=f"{instructions.content}\n\n{first.content}"), *rest])
+
+    def _rendered(self, messages: Sequence[Message]) -> str:
         rows = [{"role": message.role, "content": neutralise(message.content, self._control)} for message in messages]
         try:
             return self._template.render(messages=rows, add_generation_prompt=True, **self._tokens)
+        except _Refusal as refusal:
+            raise RequestRefused(
+                f"the model's chat template does not accept this conversation: {refusal.message}.",
+                hint="let user and assistant take turns, with instructions only at the beginning",
+            ) from refusal
         except (TemplateError, TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"the model's chat template does not accept this conversation: {error}.") from error
+            raise ModelError(f"the model's chat template fails on this conversation: {error}.") from error
 
 
 def chat_template(gguf: Gguf, written: str = "") -> ChatTemplate:
@@ -87,8 +107,12 @@ def _token(gguf: Gguf, which: str) -> str:
     return str(tokens[number]) if isinstance(number, int) and 0 <= number < len(tokens) else ""
 
 
+class _Refusal(TemplateError):
+    """A template says that a conversation is none that it was made for."""
+
+
 def _raise(message: str) -> None:
-    raise TemplateError(message)
+    raise _Refusal(message)
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from wellread.errors import ContextOverflow, WellreadError
+from wellread.errors import ContextOverflow, RequestRefused, UsageError, WellreadError
 
 
 class Wire:
@@ -83,7 +83,8 @@ class Inbox:
 def told(error: Exception) -> dict[str, Any]:
     """An error as the parent is told of it."""
     if isinstance(error, WellreadError):
-        return {"error": "overflow" if isinstance(error, ContextOverflow) else "error", "message": error.message, "hint": error.hint}
+        kinds = {ContextOverflow: "overflow", RequestRefused: "refused", UsageError: "usage"}
+        return {"error": kinds.get(type(error), "error"), "message": error.message, "hint": error.hint}
     return {
         "error": "error",
         "message": f"the model engine failed: {type(error).__name__}: {' '.join(str(error).split())[-500:]}",

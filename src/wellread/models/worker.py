@@ -30,7 +30,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from wellread.errors import ContextOverflow, ModelError
+from wellread.errors import ContextOverflow, ModelError, RequestRefused, UsageError, WellreadError
 from wellread.models.desk import token_of
 from wellread.models.restarts import Restarts
 from wellread.types import Delta, Sampling, Token, Usage
@@ -94,7 +94,7 @@ class EngineProcess:
                     yield Delta(finish=reply["finish"], usage=Usage(*reply["usage"]))
                 elif "text" in reply:  # an empty one is passed on too: it lets whoever reads stop while the prompt is still read
                     yield Delta(text=reply["text"], tokens=tuple(token_of(row) for row in reply.get("tokens", ())))
-        except ModelError:
+        except WellreadError:
             done = True
             raise
         finally:
@@ -281,6 +281,12 @@ class _Child:
                 self._stderr.append(text)
 
 
-def _as_error(reply: Mapping[str, Any]) -> ModelError:
-    kind = {"overflow": ContextOverflow, "failed": EngineFailed}.get(reply["error"], ModelError)
+def _as_error(reply: Mapping[str, Any]) -> WellreadError:
+    kinds: dict[str, type[WellreadError]] = {
+        "overflow": ContextOverflow,
+        "refused": RequestRefused,
+        "usage": UsageError,
+        "failed": EngineFailed,
+    }
+    kind = kinds.get(reply["error"], ModelError)
     return kind(reply["message"], hint=reply.get("hint"))

@@ -114,9 +114,9 @@ class Fields:
 
     def number(self, name: str, default: float | None = None, *, least: float = -1e308, most: float = 1e308) -> float:
         """A number from `least` to `most`."""
-        value = float(self._take(name, float, default))
+        value: float = self._take(name, float, default)
         self._check_range(name, value, least, most)
-        return value
+        return float(value)
 
     def items(self, name: str, *, most: int) -> list[Any]:
         """A list of at most `most` items; an absent one is empty."""
@@ -174,7 +174,8 @@ class Fields:
 
     def _check_range(self, name: str, value: float, least: float, most: float) -> None:
         if not least <= value <= most:
-            raise wrong(self.at(name), f'"{self.at(name)}" is {value:g}, it must be from {least:g} to {most:g}')
+            given = f"{value:g}" if abs(value) < 1e300 else "far too large"  # whole numbers may have thousands of digits
+            raise wrong(self.at(name), f'"{self.at(name)}" is {given}, it must be from {least:g} to {most:g}')
 
 
 def told(error: UsageError, param: str) -> Refused:

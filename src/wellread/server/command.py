@@ -22,7 +22,7 @@ from wellread.server.export import export_of
 from wellread.server.guard import Key, Policy
 from wellread.server.log import Log
 from wellread.server.resting import forget_what_rests_on_nothing
-from wellread.server.run import Server, bound, quiet_signals
+from wellread.server.run import Server, bound, end_on_signals
 from wellread.server.runtime import Bounds, Runtime
 from wellread.server.shelf import Shelf
 from wellread.server.stored import StoredResponses
@@ -43,11 +43,13 @@ def serve(arguments: argparse.Namespace, parts: Parts, examined: Examined) -> in
         forget_what_rests_on_nothing(runtime)
         runtime.models.start()  # it loads while the first request is on its way
         server = Server(app(runtime, policy, log), opened[0], bounds, also=opened[1:])
+        end_on_signals(server)  # before anybody is told that it is there, who may then end it
         addresses = [f"http://{_shown(arguments.host)}:{each.getsockname()[1]}" for each in opened]
         log.event(
             "serving", address=f"{addresses[0]}/v1", **({"ollama": addresses[1]} if addresses[1:] else {}), libraries=len(shelf.names())
         )
-        quiet_signals()
+        if not runtime.runner.here:
+            log.event("warning", message="another server on this machine works on the jobs", hint="ask that one, or set WELLREAD_HOME")
         server.run()
         log.event("ended")
     finally:

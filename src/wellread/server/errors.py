@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wellread.errors import ContextOverflow, DiskFull, LibraryLocked, ModelError, ModelMissing, ReadError, UsageError, WellreadError
+from wellread.errors import (
+    ContextOverflow,
+    DiskFull,
+    LibraryLocked,
+    ModelError,
+    ModelMissing,
+    ReadError,
+    RequestRefused,
+    UsageError,
+    WellreadError,
+)
 
 
 @dataclass(eq=False)
@@ -53,6 +63,7 @@ def refusal_headers(refused: Refused) -> dict[str, str]:
 
 _STATUS: tuple[tuple[type[WellreadError], tuple[int, str]], ...] = (
     (ContextOverflow, (400, "context_length_exceeded")),
+    (RequestRefused, (400, "refused_by_model")),
     (ModelMissing, (404, "model_not_found")),
     (ModelError, (503, "model_failed")),
     (LibraryLocked, (503, "library_locked")),

@@ -162,7 +162,7 @@ class Route:
 
     The rest is for the OpenAPI document: `about` is a line, `body` the JSON schema of what is sent, `query` says what parameters the
     address may have and `headers` what headers; `media` is what is sent where that is not JSON, by its type; `status` and `returns`,
-    a JSON schema, are what comes back when all goes well.
+    a JSON schema, are what comes back when all goes well, and `others` says what further statuses mean.
     """
 
     method: str
@@ -176,6 +176,7 @@ class Route:
     media: Mapping[str, Any] | None = None
     status: int = 200
     returns: Mapping[str, Any] | None = None
+    others: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

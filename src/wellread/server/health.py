@@ -14,11 +14,15 @@ async def health(exchange: Exchange) -> Response:
 
 
 async def ready(exchange: Exchange) -> Response:
-    """The server takes requests. Raises `Refused` (503) while the line is full."""
-    line, bounds = exchange.runtime.line, exchange.runtime.bounds
+    """The server takes requests, and how many chat models rest after crashes. Raises `Refused` (503) while the line is full, or the default
+    chat model rests. It tells no names, as it needs no token."""
+    line, bounds, models = exchange.runtime.line, exchange.runtime.bounds, exchange.runtime.models
     if line.waiting >= bounds.queue:
         raise Refused(503, "busy", "the line is full", retry_after=1)
-    return Json({"status": "ready"})
+    resting = models.resting()
+    if models.default in resting:
+        raise Refused(503, "model_resting", "the default chat model crashed again and again, and rests", retry_after=10)
+    return Json({"status": "ready", "resting": len(resting)})
 
 
 async def metrics(exchange: Exchange) -> Response:
@@ -29,7 +33,7 @@ async def metrics(exchange: Exchange) -> Response:
         "wellread_waiting": float(runtime.line.waiting),
         "wellread_traces_dropped": float(runtime.traces.dropped),
     }
-    return Response(runtime.metrics.text(gauges), media_type="text/plain; version=0.0.4")
+    return Response(runtime.metrics.text(gauges, runtime.models.resting()), media_type="text/plain; version=0.0.4")
 
 
 HEALTH = Protocol(

@@ -17,8 +17,8 @@ _LONGEST = 10 * 365 * 86_400
 def seconds(value: object) -> float:
     """A keep-alive in seconds: a number of them, or a duration (https://pkg.go.dev/time#ParseDuration). 0 is at once, and anything
     negative for ever. Raises `UsageError` for what is neither."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
-        return _within(float(value))
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # a NaN is not
+        return _within(value)
     text = value.strip() if isinstance(value, str) and len(value) < 64 else ""
     sign = -1.0 if text.startswith("-") else 1.0
     rest = text.lstrip("+-") if text[1:2] not in ("+", "-") else ""
@@ -31,4 +31,4 @@ def seconds(value: object) -> float:
 
 
 def _within(given: float) -> float:
-    return FOREVER if given < 0 or given > _LONGEST else given
+    return FOREVER if given < 0 or given > _LONGEST else float(given)

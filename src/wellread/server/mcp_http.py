@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from wellread.server import bodies
 from wellread.server.errors import Refused
 from wellread.server.exchange import Exchange, Protocol, Route
 from wellread.server.mcp_server import INSTALL, is_installed, server
@@ -58,4 +59,12 @@ def _error(refused: Refused) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": None, "error": error}
 
 
-MCP = Protocol("/mcp", (Route("POST", "/mcp", speak, "A message of the Model Context Protocol."),), _error)
+MCP = Protocol(
+    "/mcp",
+    (
+        Route(
+            "POST", "/mcp", speak, "A message of the Model Context Protocol.", body=bodies.MESSAGE, others={202: "a notification was taken"}
+        ),
+    ),
+    _error,
+)

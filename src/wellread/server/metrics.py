@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _HELP = {
@@ -13,6 +13,7 @@ _HELP = {
     "wellread_refused_answers_total": ("counter", "Questions that a library's documents do not answer."),
     "wellread_working": ("gauge", "Requests that a model works on."),
     "wellread_waiting": ("gauge", "Requests that wait for a model."),
+    "wellread_model_resting": ("gauge", "Chat models that crashed so often that they are not started for now."),
     "wellread_traces_dropped": ("gauge", "Traces that could not be kept since the start."),
 }
 
@@ -40,11 +41,12 @@ class Metrics:
         self.add(name + "_sum", seconds, **labels)
         self.add(name + "_count", 1, **labels)
 
-    def text(self, gauges: Mapping[str, float]) -> str:
-        """Everything, with what is so at this moment."""
+    def text(self, gauges: Mapping[str, float], resting: Sequence[str] = ()) -> str:
+        """Everything, with what is so at this moment, and the models that rest."""
         with self._lock:
             found = {name: dict(rows) for name, rows in self._counts.items()}
         found |= {name: {"": value} for name, value in gauges.items()}
+        found["wellread_model_resting"] = {_labels({"model": name}): 1.0 for name in resting}
         lines = []
         for name, (kind, about) in _HELP.items():
             lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
@@ -54,5 +56,6 @@ class Metrics:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    told = ",".join(f'{name}="{value}"' for name, value in labels.items())  # values are route templates and the like, never a client's
+    escaped = {name: value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n") for name, value in labels.items()}
+    told = ",".join(f'{name}="{value}"' for name, value in escaped.items())  # route templates and the like, never what a client makes up
     return f"{{{told}}}" if told else ""

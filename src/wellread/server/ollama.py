@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import PlainTextResponse, Response
 
 from wellread import __version__
+from wellread.server import bodies
 from wellread.server.errors import Refused
 from wellread.server.exchange import Exchange, Json, Protocol, Route
 from wellread.server.ollama_blobs import blob_here, put_blob
@@ -33,27 +32,34 @@ async def root(exchange: Exchange) -> Response:
     return PlainTextResponse("Ollama is running (its API is spoken here by Wellread)")
 
 
-_NAME: dict[str, Any] = {"model": {"type": "string"}}
-
 OLLAMA = Protocol(
     "/api",
     (
         Route("GET", "/", root, "Whether the server is there."),
         Route("GET", "/api/version", version, "Which API is spoken."),
-        Route("POST", "/api/generate", generate, "Answer a prompt; load or unload a model."),
-        Route("POST", "/api/chat", chat, "Answer a conversation; load or unload a model."),
-        Route("POST", "/api/embed", embed, "Vectors of texts."),
-        Route("POST", "/api/embeddings", embeddings, "The vector of a text, the old way."),
+        Route("POST", "/api/generate", generate, "Answer a prompt; load or unload a model.", body=bodies.GENERATE),
+        Route("POST", "/api/chat", chat, "Answer a conversation; load or unload a model.", body=bodies.OLLAMA_CHAT),
+        Route("POST", "/api/embed", embed, "Vectors of texts.", body=bodies.EMBED),
+        Route("POST", "/api/embeddings", embeddings, "The vector of a text, the old way.", body=bodies.OLD_EMBEDDINGS),
         Route("GET", "/api/tags", tags, "The models and libraries that are here."),
-        Route("POST", "/api/show", show, "What a model is.", body={"type": "object", "properties": _NAME}),
+        Route("POST", "/api/show", show, "What a model is.", body=bodies.MODEL),
         Route("GET", "/api/ps", ps, "The models that are loaded."),
-        Route("POST", "/api/pull", pull, "Fetch a model.", writes=True),
-        Route("POST", "/api/push", push, "Not done here.", writes=True),
-        Route("POST", "/api/create", create, "Make a model from another one.", writes=True),
-        Route("POST", "/api/copy", copy, "Give a model one more name.", writes=True),
-        Route("DELETE", "/api/delete", delete, "Remove a model.", writes=True),
+        Route("POST", "/api/pull", pull, "Fetch a model.", writes=True, body=bodies.PULL),
+        Route("POST", "/api/push", push, "Not done here.", writes=True, body=bodies.MODEL),
+        Route("POST", "/api/create", create, "Make a model from another one.", writes=True, body=bodies.CREATE),
+        Route("POST", "/api/copy", copy, "Give a model one more name.", writes=True, body=bodies.COPY),
+        Route("DELETE", "/api/delete", delete, "Remove a model.", writes=True, body=bodies.MODEL),
         Route("HEAD", "/api/blobs/{digest}", blob_here, "Whether a file is here."),
-        Route("POST", "/api/blobs/{digest}", put_blob, "Send a file for a model.", writes=True),
+        Route(
+            "POST",
+            "/api/blobs/{digest}",
+            put_blob,
+            "Send a file for a model.",
+            writes=True,
+            media=bodies.BLOB,
+            status=201,
+            others={200: "it is here already"},
+        ),
     ),
     ollama_error,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from starlette.responses import Response
 
 from wellread.models.base import TextModel
 from wellread.models.watched import Stopped
-from wellread.server.answering import LIBRARY
+from wellread.server.answering import LIBRARY, completing
 from wellread.server.body import Fields
 from wellread.server.converse import fitting
 from wellread.server.errors import unsupported, wrong
@@ -88,15 +89,19 @@ def _raw(exchange: Exchange, asked: Asked, meter: Meter, stop: threading.Event) 
         if not isinstance(model, TextModel):
             raise unsupported("raw", f"{model.name} answers conversations only")
         meter.loaded()
-        for delta in model.complete(prompt, sampling=fitting(turn.sampling, model.count_text(prompt), model)):
-            if stop.is_set():
-                raise Stopped("the request was stopped.")
-            if delta.text:
-                meter.heard()
-                yield Chunk(delta.text)
-            if delta.finish:
-                notes = {"not_used": list(asked.unused)} if asked.unused else {}
-                yield Chunk(final={"done": True, "done_reason": delta.finish, **meter.final(delta.usage or Usage(), split=True), **notes})
+        notes = {"not_used": list(asked.unused)} if asked.unused else {}
+        written: Any = model.complete(prompt, sampling=fitting(turn.sampling, model.count_text(prompt), model))
+        told: Any = completing(exchange, turn.model, ((0, delta) for delta in written), 1)
+        with closing(written), closing(told):
+            for _, delta in told:
+                if stop.is_set():
+                    raise Stopped("the request was stopped.")
+                if delta.text:
+                    meter.heard()
+                    yield Chunk(delta.text)
+                if delta.finish:
+                    usage = meter.final(delta.usage or Usage(), split=True)
+                    yield Chunk(final={"done": True, "done_reason": delta.finish, **usage, **notes})
 
 
 def _row(head: Mapping[str, Any], chunk: Chunk) -> dict[str, Any]:

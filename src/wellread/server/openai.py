@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wellread.server import bodies
 from wellread.server.errors import openai_error
 from wellread.server.exchange import Protocol, Route
 from wellread.server.models import model, models
@@ -16,11 +17,11 @@ OPENAI = Protocol(
     (
         Route("GET", "/v1/models", models, "What can be asked."),
         Route("GET", "/v1/models/{id:path}", model, "One model."),
-        Route("POST", "/v1/chat/completions", chat_completions, "Answer a conversation."),
-        Route("POST", "/v1/completions", completions, "Go on from a text."),
-        Route("POST", "/v1/embeddings", embeddings, "Vectors of texts."),
-        Route("POST", "/v1/rerank", rerank, "Texts in the order in which they answer a question."),
-        Route("POST", "/v1/responses", responses, "Answer a conversation, which is kept."),
+        Route("POST", "/v1/chat/completions", chat_completions, "Answer a conversation.", body=bodies.CHAT),
+        Route("POST", "/v1/completions", completions, "Go on from a text.", body=bodies.COMPLETION),
+        Route("POST", "/v1/embeddings", embeddings, "Vectors of texts.", body=bodies.EMBEDDINGS),
+        Route("POST", "/v1/rerank", rerank, "Texts in the order in which they answer a question.", body=bodies.RERANK),
+        Route("POST", "/v1/responses", responses, "Answer a conversation, which is kept.", body=bodies.RESPONSE),
         Route("GET", "/v1/responses/{id}", retrieve, "An answer that was kept."),
         Route("DELETE", "/v1/responses/{id}", delete, "Forget an answer.", writes=True),
         Route("GET", "/v1/responses/{id}/input_items", items, "What an answer was given to."),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any
@@ -107,13 +108,13 @@ def _deltas(wanted: Wanted, model: ChatModel, stop: threading.Event) -> Iterator
         before = [_echoed(prompt, model, how)] if wanted.echo else []
         for turn in range(wanted.count):
             seed = None if how.seed is None else how.seed + turn
-            written: Iterable[Delta] = [Delta(finish="length", usage=Usage(tokens))]
-            if wanted.sampling.max_tokens:
-                written = model.complete(prompt, sampling=replace(how, seed=seed))
-            for delta in chain(before, written):
-                if stop.is_set():
-                    raise Stopped("the request was stopped.")
-                yield number * wanted.count + turn, delta
+            nothing = (each for each in [Delta(finish="length", usage=Usage(tokens))])
+            written: Any = model.complete(prompt, sampling=replace(how, seed=seed)) if wanted.sampling.max_tokens else nothing
+            with closing(written):  # at once, and not when somebody lets go of the error
+                for delta in chain(before, written):
+                    if stop.is_set():
+                        raise Stopped("the request was stopped.")
+                    yield number * wanted.count + turn, delta
 
 
 def _echoed(prompt: Prompt, model: TextModel, how: Sampling) -> Delta:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from wellread.models.base import TextModel, Writer
+from wellread.models.base import Supervised, TextModel, Writer
 from wellread.models.memory import TooBig, at_hand, at_hand_moves, gigabytes
+from wellread.models.restarts import Restarts
 from wellread.server.errors import Refused, wrong
 
 _SOON_S = 2.0  # within which a model is asked that somebody has named
@@ -75,6 +76,7 @@ class Residents:
         self._memory = memory
         self._here: dict[str, _Resident] = {}
         self._leaving: list[_Resident] = []
+        self._failing: dict[str, tuple[object, Restarts]] = {}
         self._changed = threading.Condition(threading.RLock())
         self._watching: threading.Thread | None = None
         self._closed = False
@@ -85,7 +87,7 @@ class Residents:
 
         It has a context of `window` tokens or more; where it has less, it is loaded anew. Least recently used models that nobody uses now
         make room. Raises `Refused` (503) while those in use leave too little memory, `TooBig` where there would be too little without
-        them, and what loading raises.
+        them, what loading raises, and `ModelError` while a model rests that could not be loaded again and again.
         """
         resident = self._enter(name, mark, window)
         try:
@@ -133,6 +135,13 @@ class Residents:
                 for name, each in found
             ]
 
+    def resting(self) -> list[str]:
+        """The models that crashed so often, or could so often not be loaded, that they are not started for now."""
+        with self._changed:
+            failing = [name for name, (_, restarts) in self._failing.items() if restarts.resting]
+            models = {name: each.opened.writer.model for name, each in self._here.items()}
+            return sorted({*failing, *(name for name, model in models.items() if isinstance(model, Supervised) and model.resting)})
+
     def close(self) -> None:
         """End all of them."""
         with self._changed:
@@ -158,6 +167,7 @@ class Residents:
                 self._drop(name)
                 resident = None
             if resident is None:
+                self._restarts(name, mark).pause()  # which raises while it rests
                 resident = _Resident(self._opened(name, mark, window), self._keep_s)
                 self._here[name] = resident
             resident.uses += 1
@@ -219,8 +229,18 @@ class Residents:
             with self._changed:
                 if self._here.get(name) is resident:
                     self._drop(name)
+                    self._restarts(name, resident.opened.mark).crashed()
             raise
-        resident.ready = True
+        with self._changed:
+            resident.ready = True
+            self._failing.pop(name, None)
+
+    def _restarts(self, name: str, mark: object) -> Restarts:
+        """How often a model could not be loaded, one after another; another one of that name begins anew."""
+        known = self._failing.get(name)
+        if known is None or known[0] != mark:
+            known = self._failing[name] = (mark, Restarts())
+        return known[1]
 
     def _sweep(self) -> None:
         """End what nobody uses and whose time is over."""

@@ -83,10 +83,10 @@ class Server:
         self._server.should_exit = True
 
 
-def quiet_signals() -> None:
-    """Make SIGTERM and SIGINT no more than what ends `Server.run`, which raises them once more when it is done."""
+def end_on_signals(server: Server) -> None:
+    """Make SIGTERM and SIGINT no more than what ends `server`, also before it runs. `Server.run` raises them once more when it is done."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: server.stop())
 
 
 def _protocol(header_s: float) -> type[H11Protocol]:

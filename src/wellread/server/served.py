@@ -97,6 +97,10 @@ class Served:
         """The chat models in memory."""
         return self._residents.rows()
 
+    def resting(self) -> list[str]:
+        """The chat models that crashed so often that they are not started for now."""
+        return self._residents.resting()
+
     def pulled(self, name: str) -> Pulled | None:
         """What the store has under a name; None for a model that is none of the store's."""
         try:
