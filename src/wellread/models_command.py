@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,9 +207,20 @@ def _ps(place: _Place) -> int:
             f"No server answers at {server}, so no model is loaded: they are, while `wellread serve` runs or a command uses them."
         )
     else:
-        cells = [(str(row.get("name", "")), f"{int(row.get('size') or 0) / 1e6:.0f} MB", str(row.get("expires_at", ""))) for row in rows]
-        print(table([("NAME", "SIZE", "UNTIL"), *cells]))
+        cells = [(str(row.get("name", "")), f"{int(row.get('size') or 0) / 1e6:.0f} MB", _stays(row.get("expires_at"))) for row in rows]
+        print(table([("NAME", "MEMORY", "STAYS"), *cells]) if cells else "No model is loaded.")
     return OK
+
+
+def _stays(until: object) -> str:
+    """How much longer a model stays, from the time when it goes (RFC 3339)."""
+    try:
+        seconds = (datetime.fromisoformat(str(until)) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # of another server
+        return str(until or "")
+    if seconds > 10 * 365 * 86_400:
+        return "for good"
+    return f"{seconds / 60:.0f} minutes more" if seconds > 90 else f"{max(0, seconds):.0f} seconds more"
 
 
 def _stop(place: _Place) -> int:

@@ -59,6 +59,7 @@ def test_greedy_takes_the_likeliest(logits: np.ndarray) -> None:
     random = np.random.default_rng(0)
     assert choose(logits, Sampling(), [], [], random) == int(logits.argmax())
     assert choose(logits, Sampling(temperature=1, top_k=1), [], [], random) == int(logits.argmax())
+    assert logits[choose(logits, Sampling(temperature=1e-310), [], [], random)] == logits.max()
 
 
 def test_draws_follow_the_distribution() -> None:

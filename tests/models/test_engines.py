@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -340,6 +341,26 @@ class TestBothEngines:
         again = chat.score("The capital of France is" + written.text)[-1]
         assert again.logprob == pytest.approx(written.logprob, abs=1e-3)
 
+    def test_a_long_text_is_told_while_others_are_answered(self, chat: LocalChat) -> None:
+        if chat.engine == "llamacpp":
+            pytest.skip("it tells no probabilities of a prompt")
+        told: list[float] = []
+        scoring = threading.Thread(target=lambda: (chat.score("Tea is green and good. " * 40), told.append(time.monotonic())))
+        scoring.start()
+        time.sleep(0.05)
+        answer(chat, "Say it.", sampling=Sampling(max_tokens=1))
+        ended = time.monotonic()
+        scoring.join()
+        assert told[0] > ended
+
+    def test_a_text_of_any_length_is_counted(self, chat: LocalChat) -> None:
+        assert chat.count_text("tea is green. " * 5000) > 15_000
+
+    def test_no_token_that_there_is_not(self, chat: LocalChat) -> None:
+        for ask in (chat.count_text, lambda prompt: list(chat.complete(prompt))):
+            with pytest.raises(UsageError, match="there is no token 2000000000"):
+                ask([5, 2_000_000_000])
+
     def test_no_answer_of_no_tokens(self, chat: LocalChat) -> None:
         with pytest.raises(UsageError, match="max_tokens begins at 1"):
             answer(chat, "x", sampling=Sampling(max_tokens=0))
@@ -372,6 +393,25 @@ def test_both_engines_write_the_same_text_from_the_same_weights(tmp_path: Path, 
     assert all(len(text) > 10 for text in texts[0])
     equal = sum(one == other for one, other in zip(*texts, strict=True))
     assert equal >= len(PROMPTS) - 1, list(zip(*texts, strict=True))
+
+
+@needs_openvino
+@pytest.mark.slow
+@pytest.mark.xdist_group("openvino")
+def test_what_a_killed_preparation_left_goes_with_the_next(tmp_path: Path, smollm2: Pulled) -> None:
+    how: dict[str, Any] = {"name": "m", "derived": tmp_path, "digest": smollm2.digest, "engine": "openvino", "threads": 1}
+    model = open_chat(smollm2.paths["model"], **how)
+    model.start()
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob(".making-*")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    model.close()
+    assert list(tmp_path.glob(".making-*"))
+    model = open_chat(smollm2.paths["model"], **how)
+    model.count_text("x")
+    model.close()
+    assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == [next(tmp_path.glob("*-openvino-*")).name]
 
 
 @needs_openvino

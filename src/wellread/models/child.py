@@ -52,6 +52,7 @@ def load(settings: Mapping[str, Any], capacity: Capacity) -> Engine:
             capacity.room,
             dense=settings["dense"],
             lookup=settings["lookup"],
+            window=capacity.window,
         )
     if engine == "llamacpp":
         from wellread.models.llamacpp import Guess, LlamaEngine

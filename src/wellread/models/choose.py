@@ -18,7 +18,8 @@ def choose(logits: np.ndarray, sampling: Sampling, prompt: Sequence[int], writte
     shifted = adjusted(logits, sampling, prompt, written)
     if sampling.temperature <= 0:
         return int(shifted.argmax())
-    kept = probabilities(shifted / sampling.temperature, sampling)
+    with np.errstate(over="ignore"):  # next to no temperature leaves the likeliest one at 0 and the others at -inf
+        kept = probabilities((shifted - shifted.max()) / sampling.temperature, sampling)
     return int(random.choice(len(kept), p=kept))
 
 

@@ -82,7 +82,7 @@ class Desk:
             self._wire.say(id=ident, count=len(prompt))
         elif op == "score":
             self._fit(len(prompt), 0)
-            self._wire.say(id=ident, scored=[_row(token) for token in self._engine.score(prompt, request["top"])])
+            self._engine.score(prompt, request["top"], _Reply(self, self._wire, self._inbox, ident))
         else:
             sampling = sampling_of(request["sampling"])
             self._fit(len(prompt), sampling.max_tokens)
@@ -148,6 +148,10 @@ class _Reply:
     def done(self, finish: str, usage: Usage) -> None:
         self._over()
         self._wire.say(id=self._ident, finish=finish, usage=[usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens])
+
+    def scored(self, tokens: Sequence[Token]) -> None:
+        self._over()
+        self._wire.say(id=self._ident, scored=[_row(token) for token in tokens])
 
     def failed(self, error: WellreadError) -> None:
         self._over()

@@ -10,7 +10,7 @@ from wellread.types import Sampling, Token, Usage
 
 
 class Reply(Protocol):
-    """What an engine tells about one request; it ends with `done` or `failed`."""
+    """What an engine tells about one request; it ends with `done`, `scored` or `failed`."""
 
     def piece(self, text: str, tokens: Sequence[Token] = ()) -> bool:
         """A piece of whole characters, "" to say that work goes on. True when nobody waits for the rest: stop soon, without `done`."""
@@ -18,6 +18,10 @@ class Reply(Protocol):
 
     def done(self, finish: str, usage: Usage) -> None:
         """The end: "stop" or "length"."""
+        ...
+
+    def scored(self, tokens: Sequence[Token]) -> None:
+        """The end of what `Engine.score` was asked for."""
         ...
 
     def failed(self, error: WellreadError) -> None:
@@ -45,6 +49,7 @@ class Engine(Protocol):
         """Work a little on all that was begun; False when there is nothing to be done here."""
         ...
 
-    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
-        """Every token of a text with its probability after those before it, and the `top` likeliest at its place."""
+    def score(self, prompt: Sequence[int], top: int, reply: Reply) -> None:
+        """Take up a text of which every token is to be told with its probability after those before it, and the `top` likeliest at its
+        place; return at once."""
         ...

@@ -93,14 +93,17 @@ class LocalChat:
         """Go on from any text, in which control tokens count as such. See `ChatModel.stream` for errors."""
         if sampling.max_tokens < 1:
             raise UsageError(f"a text of {sampling.max_tokens} tokens cannot be generated.", hint="max_tokens begins at 1")
+        self._check_numbers(prompt)
         yield from self._able(sampling, None).generate(prompt, sampling=sampling)
 
     def count_text(self, prompt: str | Sequence[int]) -> int:
         """The number of tokens of any text, in which control tokens count as such."""
+        self._check_numbers(prompt)
         return self._settle().count(prompt)
 
     def score(self, prompt: str | Sequence[int], top: int = 0) -> list[Token]:
         """Every token of a text with its probability after those before it. Raises `UsageError` where the engine does not tell."""
+        self._check_numbers(prompt)
         return self._settle().score(prompt, top)
 
     def prompt(self, messages: Sequence[Message]) -> str:
@@ -123,6 +126,12 @@ class LocalChat:
     def resting(self) -> bool:
         """Whether its engine crashed so often that it is not started for now."""
         return self._process.resting
+
+    def _check_numbers(self, prompt: str | Sequence[int]) -> None:
+        """Raise `UsageError` for a token that there is not: engines read anything there."""
+        wrong = [] if isinstance(prompt, str) else [number for number in prompt if not 0 <= number < (self._vocabulary or 1 << 31)]
+        if wrong:
+            raise UsageError(f"there is no token {wrong[0]}.", hint=f"the model has {self._vocabulary}, counted from 0")
 
     def _able(self, sampling: Sampling, schema: str | None) -> EngineProcess:
         """The process, where its engine can do what is asked. Raises `UsageError` where it cannot."""

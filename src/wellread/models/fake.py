@@ -198,8 +198,8 @@ class EchoEngine:
         self._running = [(pieces, reply) for pieces, reply in self._running if self._goes_on(pieces, reply)]
         return bool(self._running)
 
-    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
-        return [Token(self._words[number], None if place == 0 else -1.0) for place, number in enumerate(prompt)]
+    def score(self, prompt: Sequence[int], top: int, reply: Reply) -> None:
+        reply.scored([Token(self._words[number], None if place == 0 else -1.0) for place, number in enumerate(prompt)])
 
     def _goes_on(self, pieces: Iterator[Delta], reply: Reply) -> bool:
         delta = next(pieces)

@@ -95,7 +95,7 @@ class LlamaEngine:
     def step(self) -> bool:
         return False  # llama.cpp works in threads of its own
 
-    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
+    def score(self, prompt: Sequence[int], top: int, reply: Reply) -> None:
         raise UsageError("the llama.cpp engine does not tell the probabilities of a prompt.", hint="use --engine openvino")
 
     def _run(self, request: dict[str, Any], reply: Reply) -> None:

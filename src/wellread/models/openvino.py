@@ -17,7 +17,6 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,17 +25,19 @@ from typing import Any
 import numpy as np
 
 from wellread.errors import ModelError
+from wellread.lock import locked
 from wellread.models.engine import Reply
 from wellread.models.gguf import read_gguf
 from wellread.models.pieces import Detokeniser, StopCutter
 from wellread.models.repack import repack
 from wellread.models.stepwise import Stepwise
 from wellread.models.weights import write_f16
-from wellread.types import Sampling, Token, Usage
+from wellread.types import Sampling, Usage
 
 _BLOCK = 32  # tokens in a block of GenAI's KV cache on a CPU
 _BATCH = 256  # prompt tokens between two chances to cancel
 _MODEL = "openvino_model.xml"
+_PIECE = 2048  # characters of a text that is counted in pieces
 # Tokens that prompt lookup guesses at a time, and the last ones that it goes by; with more, checking them costs what they save.
 _GUESSED, _NGRAM = 3, 4
 
@@ -44,15 +45,26 @@ _GUESSED, _NGRAM = 3, 4
 class OpenVINOEngine:
     """A GGUF run by OpenVINO GenAI on the CPU; `derived` is the folder that holds, or will hold, its IR.
 
-    `room` is how many tokens of all requests together are kept. A `dense` model computes in 16 bits where the processor does, any other in
-    f32 (see `repack`). `lookup` guesses what comes next from where the last words stand in the prompt (prompt lookup decoding,
-    https://github.com/apoorvumang/prompt-lookup-decoding), and takes of it what the model would have written.
+    `room` is how many tokens of all requests together are kept, `window` those of one (as many, where it is not given). A `dense` model
+    computes in 16 bits where the processor does, any other in f32 (see `repack`). `lookup` guesses what comes next from where the last
+    words stand in the prompt (prompt lookup decoding, https://github.com/apoorvumang/prompt-lookup-decoding), and takes of it what the
+    model would have written.
     """
 
     def __init__(
-        self, path: Path, derived: Path, end_tokens: Sequence[int], threads: int, room: int, *, dense: bool, lookup: bool = False
+        self,
+        path: Path,
+        derived: Path,
+        end_tokens: Sequence[int],
+        threads: int,
+        room: int,
+        *,
+        dense: bool,
+        lookup: bool = False,
+        window: int | None = None,
     ) -> None:
         genai = import_genai()
+        self._window = window or room
         self.notes: tuple[str, ...] = ()
         if not (derived / _MODEL).exists():
             self.notes = (f"{path.name} was prepared for OpenVINO; the next start is quick.",)
@@ -80,7 +92,17 @@ class OpenVINOEngine:
         self._running: list[_Running] = []
 
     def encode(self, prompt: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(prompt, add_special_tokens=False).input_ids.data[0].tolist()
+        ids = self._encode(prompt)
+        if len(ids) < self._window:
+            return ids
+        # The tokenizer leaves out what lies beyond the longest text that the model was trained for. What is that long cannot be answered,
+        # but its length is to be told rightly.
+        starts = range(0, len(prompt), _PIECE)
+        whole = [number for at in starts for number in self._encode(prompt[at : at + _PIECE])]
+        return whole if len(whole) > len(ids) + 2 * len(starts) else ids
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
         return ids
 
     def begin(self, prompt: Sequence[int], sampling: Sampling, schema: str | None, reply: Reply) -> None:
@@ -101,8 +123,8 @@ class OpenVINOEngine:
         stepping = self._stepwise.step()
         return stepping or bool(self._running) or self._pipeline.has_non_finished_requests()
 
-    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
-        return self._stepwise.score(prompt, top)
+    def score(self, prompt: Sequence[int], top: int, reply: Reply) -> None:
+        self._stepwise.score(prompt, top, reply)
 
     def _goes_on(self, running: _Running) -> bool:
         """Tell what the last step brought for a request; False when it is over."""
@@ -183,10 +205,17 @@ def derive(path: Path, target: Path, *, dense: bool) -> None:
     genai = import_genai()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target.parent)
-        making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+        with locked(target.parent / ".making"):  # one at a time: the next finds what this one made
+            if not (target / _MODEL).exists():
+                _make(genai, path, target, dense=dense)
     except OSError as error:
-        raise ModelError(f"the folder for derived model files cannot be written: {error}.") from error
+        raise ModelError(f"{path.name} cannot be prepared for OpenVINO: {error}.", hint="is there room on the disk?") from error
+
+
+def _make(genai: Any, path: Path, target: Path, *, dense: bool) -> None:
+    for left in target.parent.glob(".making-*"):  # of a conversion that was killed: nobody else is at work
+        shutil.rmtree(left, ignore_errors=True)
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
         whole = making / "dense.gguf"
         write_f16(path, whole)
@@ -196,19 +225,6 @@ def derive(path: Path, target: Path, *, dense: bool) -> None:
         if not (making / _MODEL).exists():
             raise ModelError(f"OpenVINO did not save {path.name}.", hint="is the disk full? otherwise use --engine llamacpp")
         repack(making / _MODEL, read_gguf(path), output_only=dense)
-        try:
-            making.rename(target)
-        except OSError:
-            if not (target / _MODEL).exists():  # else another process was quicker, and made the same
-                raise
-    except OSError as error:
-        raise ModelError(f"{path.name} cannot be prepared for OpenVINO: {error}.", hint="free some disk space") from error
+        making.rename(target)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what a conversion that was killed left behind; an hour is far longer than one takes."""
-    for left in folder.glob(".making-*"):
-        if time.time() - left.stat().st_mtime > 3600:
-            shutil.rmtree(left, ignore_errors=True)

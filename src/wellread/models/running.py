@@ -48,7 +48,7 @@ def _asked(method: str, url: str, body: Mapping[str, Any] | None, token: str | N
     if reply.status_code != 200 or not isinstance(told, dict):
         why = told.get("error") if isinstance(told, dict) else None
         said = f": {why}" if isinstance(why, str) else ""
-        silent = reply.status_code == 404
+        silent = reply.status_code == 404 and not said
         hint = "it does not tell, or another server is meant: name that with --server" if silent else "is it the right server?"
-        raise ModelError(f"{shown(url)} answered {reply.status_code}{said}.", hint=hint)
+        raise ModelError(f"{shown(url)} answered {reply.status_code}{said}.", hint=None if said else hint)
     return told

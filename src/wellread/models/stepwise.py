@@ -31,6 +31,7 @@ class Stepwise:
         self._decode = decode
         self._compiled: Any = None
         self._running: list[_Running] = []
+        self._scoring: list[_Scoring] = []
 
     def begin(self, prompt: Sequence[int], sampling: Sampling, reply: Reply) -> None:
         """Take a request up."""
@@ -41,16 +42,23 @@ class Stepwise:
     def step(self) -> bool:
         """A chunk of the prompt or a token of the answer for each request; False when there is none."""
         self._running = [running for running in self._running if self._goes_on(running)]
-        return bool(self._running)
+        self._scoring = [scoring for scoring in self._scoring if self._scores_on(scoring)]
+        return bool(self._running or self._scoring)
 
-    def score(self, prompt: Sequence[int], top: int) -> list[Token]:
+    def score(self, prompt: Sequence[int], top: int, reply: Reply) -> None:
         """See `Engine.score`."""
-        run, found = self._run(), [Token(self._decode([prompt[0]]), None)] if prompt else []
-        for at in range(0, len(prompt) - 1, _CHUNK):
-            logits = run.read(prompt[at : min(at + _CHUNK, len(prompt) - 1)])
-            for place, row in enumerate(log_probabilities(logits), at + 1):
-                found.append(self._token(row, prompt[place], top))
-        return found
+        found = [Token(self._decode([prompt[0]]), None)] if prompt else []
+        self._scoring.append(_Scoring(self._run(), list(prompt), top, reply, found))
+
+    def _scores_on(self, scoring: _Scoring) -> bool:
+        told = len(scoring.found)
+        chunk = scoring.prompt[max(0, told - 1) : -1][:_CHUNK]
+        if not chunk:
+            scoring.reply.scored(scoring.found)
+            return False
+        for place, row in enumerate(log_probabilities(scoring.run.read(chunk)), told):
+            scoring.found.append(self._token(row, scoring.prompt[place], scoring.top))
+        return not scoring.reply.piece("")
 
     def _goes_on(self, running: _Running) -> bool:
         chunk = running.unread[:_CHUNK]
@@ -115,6 +123,15 @@ class _Run:
         self._read = total
         logits: np.ndarray = self._request.get_tensor("logits").data[0].copy()
         return logits
+
+
+@dataclass
+class _Scoring:
+    run: _Run
+    prompt: list[int]
+    top: int
+    reply: Reply
+    found: list[Token]
 
 
 @dataclass

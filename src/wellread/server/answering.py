@@ -60,7 +60,9 @@ def completing(exchange: Exchange, model: str, deltas: Iterator[tuple[int, Delta
             tracing.first()
             if delta.finish:
                 tracing.ended(delta.finish)
-                tracing.spent(delta.usage or Usage(), same=index % each > 0)
+                usage = delta.usage or Usage()
+                tracing.spent(usage, same=index % each > 0)
+                count(exchange.runtime, Ended(index, delta.finish, usage))
             yield index, delta
 
 
@@ -71,6 +73,12 @@ def count(runtime: Runtime, piece: Piece) -> None:
         runtime.metrics.add("wellread_tokens_total", piece.usage.completion_tokens, kind="completion")
     elif isinstance(piece, Found) and piece.answer.refused:
         runtime.metrics.add("wellread_refused_answers_total")
+
+
+def count_answer(runtime: Runtime, answer: Answer) -> None:
+    """Add the answer of a library to the server's numbers."""
+    count(runtime, Found(0, answer))
+    count(runtime, Ended(0, "stop", answer.usage))
 
 
 def library_of(exchange: Exchange, name: str) -> tuple[str, Writer | None]:

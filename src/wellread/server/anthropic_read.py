@@ -15,6 +15,7 @@ from wellread.server.body import Fields
 from wellread.server.errors import unsupported, wrong
 from wellread.server.given import Given
 from wellread.server.openai_read import MOST_FUNCTIONS, MOST_MESSAGES, keepable, schema
+from wellread.server.sampling import temperature, top_p
 from wellread.server.turn import Choice, Function
 from wellread.types import Document, Message, Role, Sampling, ToolCall
 
@@ -231,8 +232,8 @@ def sampling(fields: Fields) -> Sampling:
         if not stop.strip() or len(stop) > _LONGEST_STOP:
             raise wrong("stop_sequences", f"a stop sequence has from 1 to {_LONGEST_STOP} characters, not all of them white space")
     return Sampling(
-        temperature=fields.number("temperature", 0.0, least=0, most=2),
-        top_p=fields.number("top_p", 1.0, least=0, most=1) or 1.0,
+        temperature=temperature(fields),
+        top_p=top_p(fields),
         top_k=max(0, fields.whole("top_k", 0, least=-1, most=1 << 20)),
         max_tokens=fields.whole("max_tokens", least=1),
         stop=tuple(stops),

@@ -16,13 +16,14 @@ from wellread.server.errors import Refused, wrong
 
 _DEEPEST = 100
 _MOST_VALUES = 1_000_000
+_MOST_DIGITS = 300  # of a whole number: a float holds no more
 _NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 
 
 def parse(data: bytes) -> Fields:
     """A JSON object within the limits of depth and size. Raises `Refused` for anything else."""
     try:
-        value = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(data, parse_constant=_no_constant, parse_float=_finite, parse_int=_countable)
     except RecursionError:
         raise wrong(None, "the request is nested too deeply", code="invalid_json") from None
     except ValueError as error:  # also of text that is no UTF-8, and of numbers with thousands of digits
@@ -43,6 +44,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+def _countable(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(text)
+    return int(text)
 
 
 def _check_size(value: Any) -> None:

@@ -19,7 +19,7 @@ from wellread.server.database import Database
 from wellread.server.errands import Examined
 from wellread.server.exchange import Caller
 from wellread.server.export import export_of
-from wellread.server.guard import Key, Policy
+from wellread.server.guard import Key, Policy, host_name
 from wellread.server.log import Log
 from wellread.server.resting import forget_what_rests_on_nothing
 from wellread.server.run import Server, bound, end_on_signals
@@ -50,6 +50,8 @@ def serve(arguments: argparse.Namespace, parts: Parts, examined: Examined) -> in
         )
         if not runtime.runner.here:
             log.event("warning", message="another server on this machine works on the jobs", hint="ask that one, or set WELLREAD_HOME")
+        if not shelf.names():
+            log.event("hint", message="no library is here yet: wellread add PATH, or --libraries DIR")
         server.run()
         log.event("ended")
     finally:
@@ -94,13 +96,20 @@ def policy_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> 
             f"{arguments.host} can be reached from other machines, so a token is needed.",
             hint=f"set WELLREAD_TOKEN or --token-file; {_TOKEN_HINT}",
         )
-    hosts = {name.lower() for name in arguments.allow_host}
+    hosts = {_host(name) for name in arguments.allow_host}
     if not local:
         hosts |= {arguments.host.lower(), socket.gethostname().lower()}
     for origin in arguments.allow_origin:
         if not origin.lower().startswith(("http://", "https://")) or origin.count("/") != 2:
             raise UsageError(f'"{origin}" is not a web origin.', hint="as in: --allow-origin https://chat.example")
     return Policy(keys, frozenset(hosts), not local, frozenset(origin.lower() for origin in arguments.allow_origin))
+
+
+def _host(given: str) -> str:
+    name = host_name(given)
+    if name is None or "/" in given:
+        raise UsageError(f'"{given}" is no name of a host.', hint="as in: --allow-host chat.example")
+    return name
 
 
 def is_loopback(host: str) -> bool:
@@ -116,6 +125,9 @@ def _keys(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tupl
     keys = [Key(_checked(token, where), Caller("owner")) for token, where in _single(arguments, environment) if token]
     if arguments.tokens is not None:
         keys += _from_file(expanded(arguments.tokens))
+    for at, key in enumerate(keys):
+        if any(key.token == other.token and key.caller != other.caller for other in keys[:at]):
+            raise UsageError(f'the token of "{key.caller.name}" is another one\'s, too.', hint=_TOKEN_HINT)
     return tuple(keys)
 
 
@@ -137,9 +149,11 @@ def _from_file(path: Path) -> list[Key]:
         if not isinstance(table, dict) or set(table) - {"token", "libraries", "read_only"} or not isinstance(table.get("token"), str):
             raise UsageError(f"{path}: [{name}] is not a token.", hint='it has token = "...", and may have libraries = [...] and read_only')
         libraries = table.get("libraries")
+        if not isinstance(table.get("read_only", False), bool):
+            raise UsageError(f"{path}: read_only of [{name}] is neither true nor false.", hint="as in: read_only = true")
         if libraries is not None and not (isinstance(libraries, list) and all(isinstance(each, str) for each in libraries)):
             raise UsageError(f"{path}: the libraries of [{name}] are no list of names.", hint='as in: libraries = ["papers"]')
-        caller = Caller(name, None if libraries is None else frozenset(libraries), bool(table.get("read_only", False)))
+        caller = Caller(name, None if libraries is None else frozenset(libraries), table.get("read_only", False))
         keys.append(Key(_checked(table["token"], f"[{name}] of {path}"), caller))
     return keys
 

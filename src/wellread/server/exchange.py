@@ -18,7 +18,7 @@ from wellread.server.errors import Refused, wrong
 from wellread.server.runtime import Runtime
 from wellread.server.sse import EventStream, Form, gone
 from wellread.server.traced import Tracing
-from wellread.server.work import Make, Work
+from wellread.server.work import End, Make, Work
 
 T = TypeVar("T")
 
@@ -78,18 +78,17 @@ class Exchange:
 
     async def whole(self, make: Callable[[threading.Event], Any], *, errand: bool = False) -> Response:
         """What `make` returns, as JSON; it should end soon after the event is set. For errands see `stream`."""
-        async with self._work(_once(make), errand=errand) as work:
-            reading = asyncio.create_task(work.next())
-            leaving = asyncio.create_task(gone(self.request.receive))
-            try:
-                await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
-                    raise ClientDisconnect
-                return Json(reading.result())
-            finally:
-                for task in (reading, leaving):
-                    task.cancel()
-                await asyncio.gather(reading, leaving, return_exceptions=True)
+        async with AsyncExitStack() as held:
+            return Json(await self._first(held, self._work(_once(make), errand=errand), None))
+        raise AssertionError("unreachable")
+
+    async def changed(self, make: Callable[[], Any], status: int = 200) -> Response:
+        """What a function returns that writes to a library or a store, as JSON. It may have to wait for others who write there, so it has
+        a line of its own, and is done to the end whether or not the client waits."""
+        bounds = self.runtime.bounds
+        async with Work(self.runtime.changing, self.caller.name, _once(lambda stop: make()), bounds.request_s) as work:
+            return Json(await work.next(), status)
+        raise AssertionError("unreachable")
 
     async def quickly(self, make: Callable[[], Any]) -> Response:
         """What a function returns, as JSON: for what needs no model, and so no place in the line."""
@@ -97,20 +96,37 @@ class Exchange:
 
     async def stream(self, make: Make[str], form: Form, *, errand: bool = False) -> Response:
         """The events that `make` yields, as they come. An `errand` takes as long as it takes, and none of the models' slots."""
-        async with AsyncExitStack() as held:
-            work = await held.enter_async_context(self._work(make, errand=errand))
-            first = await work.next(_PATIENCE_S)
-            return EventStream(work, first, held.pop_all(), form, self.runtime.bounds.send_s)
-        raise AssertionError("unreachable")
+        return await self._streamed(self._work(make, errand=errand), form)
 
     async def watch(self, make: Make[str], form: Form) -> Response:
         """The events that `make` yields, as they come: for what needs no model, and so has a line of its own, in which nobody waits."""
+        return await self._streamed(Work(self.runtime.watching, self.caller.name, make, self.runtime.bounds.request_s), form)
+
+    async def _streamed(self, work: Work[str], form: Form) -> Response:
         async with AsyncExitStack() as held:
-            bounds = self.runtime.bounds
-            work = await held.enter_async_context(Work(self.runtime.watching, self.caller.name, make, bounds.request_s))
-            first = await work.next(_PATIENCE_S)
-            return EventStream(work, first, held.pop_all(), form, bounds.send_s)
+            first = await self._first(held, work, _PATIENCE_S)
+            return EventStream(work, first, held.pop_all(), form, self.runtime.bounds.send_s)
         raise AssertionError("unreachable")
+
+    async def _first(self, held: AsyncExitStack, work: Work[T], patience_s: float | None) -> T | End | None:
+        """The first piece of some work, which is begun here and ends with `held`. Raises `ClientDisconnect` for a client that goes away
+        before, also while it waits in the line."""
+
+        async def begun() -> T | End | None:
+            await held.enter_async_context(work)
+            return await work.next(patience_s)
+
+        coming = asyncio.create_task(begun())
+        leaving = asyncio.create_task(gone(self.request.receive))
+        try:
+            await asyncio.wait({coming, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                raise ClientDisconnect
+            return coming.result()
+        finally:
+            for task in (coming, leaving):
+                task.cancel()
+            await asyncio.gather(coming, leaving, return_exceptions=True)
 
     def _work(self, make: Make[T], *, errand: bool) -> Work[T]:
         def admitted(stop: threading.Event) -> Generator[T, None, None]:

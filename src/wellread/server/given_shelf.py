@@ -39,6 +39,7 @@ class GivenShelf:
         self._keep_s = keep_s
         self._idle: list[_Kept] = []
         self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
 
     @contextmanager
     def open(self, owner: str, given: Sequence[Given], parts: Parts, stop: threading.Event) -> Iterator[Library]:
@@ -57,6 +58,9 @@ class GivenShelf:
 
     def close(self) -> None:
         """Remove what is kept."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
         self._drop(0, time.monotonic() + 2 * self._keep_s)
 
     def _made(self, key: str, given: Sequence[Given], stop: threading.Event) -> _Kept:
@@ -88,10 +92,20 @@ class GivenShelf:
         kept.until = time.monotonic() + self._keep_s
         with self._lock:
             self._idle.append(kept)
+        self._look()
+
+    def _look(self) -> None:
+        """Remove what has been kept for long enough, and look again when the next one has: there is one timer, however many come."""
         self._drop(self._most, time.monotonic())
-        timer = threading.Timer(self._keep_s + 0.1, lambda: self._drop(self._most, time.monotonic()))
-        timer.daemon = True
-        timer.start()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+            if self._idle:
+                wait_s = max(0.0, min(kept.until for kept in self._idle) - time.monotonic()) + 0.1
+                self._timer = threading.Timer(wait_s, self._look)
+                self._timer.daemon = True
+                self._timer.start()
 
     def _drop(self, most: int, now: float) -> None:
         """Remove all but the last `most`, and what has been kept for long enough."""

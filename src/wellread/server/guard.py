@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,8 @@ class Guard:
         origin = headers.get("origin", "").lower()
         allowed = origin in self._policy.origins
         if scope["method"] == "OPTIONS":
-            await answer(send, 204 if allowed else 405, None, _preflight(origin) if allowed else {})
+            asked = headers.get("access-control-request-headers", "")
+            await answer(send, 204 if allowed else 405, None, _preflight(origin, asked) if allowed else {})
             return
 
         async def sending(message: Any) -> None:
@@ -116,8 +118,8 @@ class Guard:
         await self._app(scope, receive, sending)
 
 
-_READ = "Authorization, Content-Type, X-Api-Key, X-File-Name, Anthropic-Version, Mcp-Protocol-Version, Mcp-Method, Mcp-Name"
-"""The headers that a page of an allowed origin may send."""
+_NAMES = re.compile(r"[A-Za-z0-9-]+(?: ?, ?[A-Za-z0-9-]+){0,63}")
+"""The headers that a page of an allowed origin may send are those that it asks for: clients send many of their own (X-Stainless-...)."""
 
 _SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin"}
 
@@ -126,10 +128,10 @@ def _cors(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "Origin", "cross-origin-resource-policy": "cross-origin"}
 
 
-def _preflight(origin: str) -> dict[str, str]:
+def _preflight(origin: str, asked: str) -> dict[str, str]:
     return _cors(origin) | {
         "access-control-allow-methods": "GET, POST, PUT, DELETE",
-        "access-control-allow-headers": _READ,
+        "access-control-allow-headers": asked if _NAMES.fullmatch(asked) else "Authorization, Content-Type",
         "access-control-max-age": "600",
     }
 

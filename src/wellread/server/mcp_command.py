@@ -9,6 +9,7 @@ import signal
 from wellread.errors import UsageError
 from wellread.parts import Parts
 from wellread.server.command import shelf_of
+from wellread.server.errors import refusal
 from wellread.server.exchange import Caller
 from wellread.server.log import Log
 from wellread.server.mcp_server import INSTALL, is_installed, server
@@ -33,6 +34,10 @@ def mcp(arguments: argparse.Namespace, parts: Parts) -> int:
 async def _speak(runtime: Runtime, log: Log) -> None:
     from mcp.server.stdio import stdio_server
 
-    spoken = server(runtime, Caller("stdio"), lambda error: log.failure("-", error))
+    def failed(error: Exception) -> None:
+        if refusal(error).status >= 500:
+            log.failure("-", error)
+
+    spoken = server(runtime, Caller("stdio"), failed, fetches=True)
     async with stdio_server() as (reading, writing):
         await spoken.run(reading, writing, spoken.create_initialization_options())

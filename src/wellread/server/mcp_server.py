@@ -57,12 +57,12 @@ def is_installed() -> bool:
     return importlib.util.find_spec("mcp") is not None
 
 
-def server(runtime: Runtime, caller: Caller, failed: Failed) -> Server[Any]:
-    """A server for one caller. The SDK must be installed."""
+def server(runtime: Runtime, caller: Caller, failed: Failed, *, fetches: bool = False) -> Server[Any]:
+    """A server for one caller; for `fetches` see `Reader`. The SDK must be installed."""
     from mcp.server import Server
 
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it would quote what it was sent
-    speaks = _Speaks(runtime, caller, failed)
+    speaks = _Speaks(runtime, caller, failed, fetches)
     return Server(
         "wellread",
         title="Wellread",
@@ -79,10 +79,11 @@ def server(runtime: Runtime, caller: Caller, failed: Failed) -> Server[Any]:
 class _Speaks:
     """The protocol's requests, answered for one caller."""
 
-    def __init__(self, runtime: Runtime, caller: Caller, failed: Failed) -> None:
+    def __init__(self, runtime: Runtime, caller: Caller, failed: Failed, fetches: bool) -> None:
         self._runtime = runtime
         self._caller = caller
         self._failed = failed
+        self._fetches = fetches
 
     async def list_tools(self, context: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
         from mcp import types
@@ -185,13 +186,16 @@ class _Speaks:
             raise MCPError(types.INTERNAL_ERROR if refused.status >= 500 else types.INVALID_PARAMS, _said(refused)) from None
 
     async def _quickly(self, make: Callable[[Reader], T]) -> T:
-        return await asyncio.to_thread(make, Reader(self._runtime, self._caller, threading.Event()))
+        return await asyncio.to_thread(make, self._reader(threading.Event()))
+
+    def _reader(self, stop: threading.Event) -> Reader:
+        return Reader(self._runtime, self._caller, stop, self._fetches)
 
     async def _worked(self, tool: Tool, fields: Fields) -> dict[str, Any]:
         """What a tool gives that needs a place in the line; its work stops when nobody waits for it any more."""
 
         def make(stop: threading.Event) -> Generator[dict[str, Any], None, None]:
-            yield tool.run(Reader(self._runtime, self._caller, stop), fields)
+            yield tool.run(self._reader(stop), fields)
 
         async with Work(self._runtime.line, self._caller.name, make, self._runtime.bounds.request_s) as work:
             found = await work.next()

@@ -17,6 +17,7 @@ from wellread.errors import suggest
 from wellread.library import Library
 from wellread.models.base import Writer
 from wellread.record import sentence_json
+from wellread.server.answering import count_answer
 from wellread.server.asked import asked
 from wellread.server.body import Fields
 from wellread.server.cited import address
@@ -36,11 +37,13 @@ _IDENT = re.compile(r"(?P<document>[0-9a-f]{64})(?::(?P<start>\d{1,12})-(?P<end>
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who uses the tools, and what of the server they may see. `stop` ends the work."""
+    """Who uses the tools, and what of the server they may see. `stop` ends the work. `fetches`: the default model is fetched when it is
+    needed and not here, for whoever runs this on their own machine."""
 
     runtime: Runtime
     caller: Caller
     stop: threading.Event
+    fetches: bool = False
 
     def libraries(self) -> list[str]:
         """The libraries that are there for this caller."""
@@ -98,9 +101,12 @@ def ask(reader: Reader, fields: Fields) -> dict[str, Any]:
     own = {key: value for key, value in fields.values.items() if key in ("filter", "mode")}
     options = asked(Fields(own), reader.runtime.parts.settings)
     models = reader.runtime.models
+    if reader.fetches and options.mode != "extract":
+        models.fetch()
     writer = None if options.mode == "extract" or models.default is None else models.chat(models.default)
     with reader.open(name, writer) as opened:
         answer = opened.ask(question, options=options)
+    count_answer(reader.runtime, answer)
     return {
         "answer": marked_text(answer),
         "refused": answer.refused,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from wellread.server.ollama_lines import Meter
 from wellread.server.openai_chat import own_json
 from wellread.server.tools import told
 from wellread.server.turn import Called, Ended, Found, Piece, Said, Turn
-from wellread.types import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,15 @@ def _call(call: Called) -> Mapping[str, Any]:
 def fitted(turn: Turn, model: ChatModel) -> tuple[Turn, int]:
     """A turn without its oldest messages, so that a quarter of the window is left for an answer, and how many went. Instructions stay, and
     so does the last message."""
-    kept: list[Message] = list(turn.messages)
     room = model.context_window - min(model.context_window // 4, turn.sampling.max_tokens or model.context_window)
-    while model.count_tokens(told(replace(turn, messages=tuple(kept)))) > room:
-        oldest = next((at for at, message in enumerate(kept[:-1]) if message.role != "system"), None)
-        if oldest is None:
-            break
-        del kept[oldest]
-    return replace(turn, messages=tuple(kept)), len(turn.messages) - len(kept)
+    may_go = [at for at, message in enumerate(turn.messages[:-1]) if message.role != "system"]
+
+    def without(dropped: int) -> Turn:
+        gone = set(may_go[:dropped])
+        return replace(turn, messages=tuple(message for at, message in enumerate(turn.messages) if at not in gone))
+
+    def fits(dropped: int) -> bool:
+        return model.count_tokens(told(without(dropped))) <= room
+
+    dropped = 0 if fits(0) else bisect_left(range(len(may_go)), True, key=fits)
+    return without(dropped), dropped

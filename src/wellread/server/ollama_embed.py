@@ -14,7 +14,7 @@ from wellread.server.errors import unsupported, wrong
 from wellread.server.exchange import Exchange
 from wellread.server.ollama_lines import Meter
 from wellread.server.ollama_read import keep_of, model_of
-from wellread.server.openai_embeddings import counted, vectors_of
+from wellread.server.openai_embeddings import embedded
 
 _MOST_TEXTS = 2_048
 
@@ -30,9 +30,8 @@ async def embed(exchange: Exchange) -> Response:
         embedder = _loaded(exchange, model, meter)
         if dimensions not in (None, embedder.dimensions):
             raise unsupported("dimensions", f"{model} has {embedder.dimensions}, and its vectors mean nothing when they are cut")
-        tokens = counted(embedder, texts, query=False, cut=cut)
-        rows = [[float(value) for value in vector] for vector in vectors_of(embedder, texts, stop, query=False)]
-        exchange.runtime.metrics.add("wellread_tokens_total", tokens, kind="embedded")
+        vectors, tokens = embedded(exchange, embedder, texts, stop, query=False, cut=cut)
+        rows = [[float(value) for value in vector] for vector in vectors]
         too_long = {"truncated_inputs": found} if (found := _too_long(embedder, texts)) else {}
         return {"model": model, "embeddings": rows, "prompt_eval_count": tokens, **meter.durations(), **too_long}
 
@@ -48,8 +47,8 @@ async def embeddings(exchange: Exchange) -> Response:
     def make(stop: threading.Event) -> dict[str, Any]:
         embedder = _loaded(exchange, model, Meter())
         texts = [text] if text.strip() else []
-        counted(embedder, texts, query=False, cut=False)
-        return {"embedding": [float(value) for vector in vectors_of(embedder, texts, stop, query=False) for value in vector]}
+        vectors, _ = embedded(exchange, embedder, texts, stop, query=False, cut=False)
+        return {"embedding": [float(value) for vector in vectors for value in vector]}
 
     return await exchange.whole(make)
 

@@ -186,7 +186,7 @@ async def copy(exchange: Exchange) -> Response:
     def make_copy() -> None:
         models.store.copy(_stored(exchange, source), target)
 
-    await exchange.quickly(make_copy)
+    await exchange.changed(make_copy)
     return Response()
 
 
@@ -201,7 +201,7 @@ async def delete(exchange: Exchange) -> Response:
             exchange.runtime.models.unload(stored)
         exchange.runtime.models.store.remove(stored)
 
-    await exchange.quickly(remove)
+    await exchange.changed(remove)
     return Response()
 
 

@@ -40,12 +40,8 @@ async def embeddings(exchange: Exchange) -> Response:
         embedder = exchange.runtime.models.embedder(model)
         if dimensions not in (None, embedder.dimensions):
             raise unsupported("dimensions", f"{model} has {embedder.dimensions} and cannot be cut")
-        tokens = counted(embedder, texts, query=_KINDS[kind], cut=cut)
-        with exchange.tracing.work("embeddings", embedder.name, texts=len(texts)):
-            vectors = vectors_of(embedder, texts, stop, query=_KINDS[kind])
-            rows = [{"object": "embedding", "index": index, "embedding": _written(vector, form)} for index, vector in enumerate(vectors)]
-        exchange.tracing.spent(Usage(tokens))
-        exchange.runtime.metrics.add("wellread_tokens_total", tokens, kind="embedded")
+        vectors, tokens = embedded(exchange, embedder, texts, stop, query=_KINDS[kind], cut=cut)
+        rows = [{"object": "embedding", "index": index, "embedding": _written(vector, form)} for index, vector in enumerate(vectors)]
         return {"object": "list", "data": rows, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
     return await exchange.whole(make)
@@ -61,7 +57,20 @@ def _texts(fields: Fields) -> list[str]:
     return found
 
 
-def counted(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool) -> int:
+def embedded(
+    exchange: Exchange, embedder: Embedder, texts: Sequence[str], stop: threading.Event, *, query: bool, cut: bool
+) -> tuple[list[np.ndarray], int]:
+    """The vectors of texts and the tokens that were read for them, which the request's trace and the server's numbers are told. Raises
+    `Refused` for a text that is too long, unless it may be `cut`."""
+    tokens = _counted(embedder, texts, query=query, cut=cut)
+    with exchange.tracing.work("embeddings", embedder.name, texts=len(texts)):
+        vectors = list(_vectors(embedder, texts, stop, query=query))
+    exchange.tracing.spent(Usage(tokens))
+    exchange.runtime.metrics.add("wellread_tokens_total", tokens, kind="embedded")
+    return vectors, tokens
+
+
+def _counted(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool) -> int:
     """The tokens that are read. Raises `Refused` for a text of which the end would not be, unless that was asked for."""
     if not isinstance(embedder, Measures):
         return sum(len(text.split()) for text in texts)
@@ -80,7 +89,7 @@ def counted(embedder: Embedder, texts: Sequence[str], *, query: bool, cut: bool)
     return total
 
 
-def vectors_of(embedder: Embedder, texts: Sequence[str], stop: threading.Event, *, query: bool) -> Iterator[np.ndarray]:
+def _vectors(embedder: Embedder, texts: Sequence[str], stop: threading.Event, *, query: bool) -> Iterator[np.ndarray]:
     """The vectors of texts, one after another."""
     for at in range(0, len(texts), _BATCH):
         if stop.is_set():

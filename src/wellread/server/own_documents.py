@@ -83,7 +83,7 @@ async def delete(exchange: Exchange) -> Response:
         runtime.stored.forget(name, ident)
         return {"id": ident, "deleted": True}
 
-    return await exchange.quickly(make)
+    return await exchange.changed(make)
 
 
 def _not_found() -> Refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any
 
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from wellread.server.answering import LIBRARY
 from wellread.server.body import Fields
 from wellread.server.errors import Refused, wrong
-from wellread.server.exchange import Exchange, Json
+from wellread.server.exchange import Exchange
 from wellread.server.names import library_name
 
 MOST = 1_000
@@ -42,7 +41,7 @@ async def create(exchange: Exchange) -> Response:
         exchange.runtime.shelf.create(name)
         return _told(exchange, name)
 
-    return Json(await asyncio.to_thread(make), 201)
+    return await exchange.changed(make, 201)
 
 
 async def delete(exchange: Exchange) -> Response:
@@ -58,7 +57,7 @@ async def delete(exchange: Exchange) -> Response:
         runtime.stored.forget(name)
         return {"name": name, "deleted": True}
 
-    return await exchange.quickly(make)
+    return await exchange.changed(make)
 
 
 def named(exchange: Exchange) -> str:

@@ -13,7 +13,7 @@ from wellread.models.base import Writer
 from wellread.options import Options
 from wellread.recipe import Recipe
 from wellread.record import answer_json, hit_json
-from wellread.server.answering import LIBRARY, library_of, note_answer
+from wellread.server.answering import LIBRARY, count_answer, library_of, note_answer
 from wellread.server.asked import asked, recipe_of
 from wellread.server.body import Fields
 from wellread.server.errors import Refused, openai_error
@@ -64,6 +64,7 @@ async def ask(exchange: Exchange) -> Response:
                 exchange.tracing.first()
                 if isinstance(piece, Answer):
                     note_answer(exchange, name, opened, piece)
+                    count_answer(exchange.runtime, piece)
                     exchange.tracing.say(text=piece.text)
                     yield "answer", answer_json(piece)
                 elif piece.text:

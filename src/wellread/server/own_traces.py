@@ -46,7 +46,7 @@ async def feedback(exchange: Exchange) -> Response:
                 raise _not_found("in this library")
         return {"id": ident, "feedback": given}
 
-    return await exchange.quickly(make)
+    return await exchange.changed(make)
 
 
 async def all_traces(exchange: Exchange) -> Response:

@@ -34,7 +34,7 @@ def bound(host: str, port: int) -> socket.socket:
         opened.close()
         if error.errno == errno.EADDRINUSE:
             raise UsageError(
-                f"port {port} of {host} is in use already.", hint="is a server running? otherwise choose another --port"
+                f"port {port} of {host} is in use already.", hint="is a server (or Ollama) running there? otherwise choose another port"
             ) from None
         raise UsageError(f"port {port} of {host} cannot be had: {error.strerror}.", hint="choose another --host or --port") from None
     return opened

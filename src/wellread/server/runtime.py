@@ -21,7 +21,7 @@ from wellread.server.stored import StoredResponses
 from wellread.server.traced import Trace
 from wellread.server.traces import Traces
 
-_ERRANDS = 2
+_ERRANDS, _CHANGES = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Runtime:
         self.models = Served(parts)
         self.line = Line(bounds.slots, bounds.queue, bounds.patience_s)
         self.watching = Line(bounds.watchers, 0, 0.0)
+        self.changing = Line(_CHANGES, bounds.queue, bounds.patience_s)
+        """Where what writes to libraries and stores waits."""
         self.fetching = Line(_ERRANDS, bounds.queue, bounds.patience_s)
         """Where what fetches and makes models waits: it takes long, and needs none of the slots."""
         self.metrics = Metrics()

@@ -11,6 +11,7 @@ _LONGEST_STOP = 200
 _MOST_ANSWERS = 8
 
 _MOST_BIASES = 300
+_SMALLEST = 1e-5
 _MOST_TOP = 20
 
 _CANNOT: dict[str, tuple[object, str]] = {"typical_p": (1, "no engine here has it; top_p, top_k and min_p are there")}
@@ -24,8 +25,8 @@ def sampling(fields: Fields, *limits: str) -> Sampling:
     longest = next((fields.whole(name, least=1) for name in limits if name in fields), 0)
     penalty = "repetition_penalty" if "repetition_penalty" in fields else "repeat_penalty"
     return Sampling(
-        temperature=fields.number("temperature", 0.0, least=0, most=2),
-        top_p=fields.number("top_p", 1.0, least=0, most=1) or 1.0,
+        temperature=temperature(fields),
+        top_p=top_p(fields),
         top_k=max(0, fields.whole("top_k", 0, least=-1, most=1 << 20)),
         seed=fields.whole("seed", least=-(1 << 63), most=(1 << 64) - 1) & 0x7FFFFFFF if "seed" in fields else None,
         max_tokens=longest,
@@ -37,6 +38,17 @@ def sampling(fields: Fields, *limits: str) -> Sampling:
         logit_bias=_biases(fields),
         adapters=_scales(fields),
     )
+
+
+def temperature(fields: Fields) -> float:
+    """How freely tokens are drawn; below what engines compute with, the likeliest one is taken."""
+    given = fields.number("temperature", 0.0, least=0, most=2)
+    return given if given >= _SMALLEST else 0.0
+
+
+def top_p(fields: Fields) -> float:
+    """The share of the likeliest tokens that is drawn from; of 0 there is the likeliest one left."""
+    return max(_SMALLEST, fields.number("top_p", 1.0, least=0, most=1))
 
 
 def chat_logprobs(fields: Fields) -> int | None:

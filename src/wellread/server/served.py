@@ -45,10 +45,14 @@ class Served:
 
     def start(self) -> None:
         """Begin to load the default chat model; it is fetched first where it is not here. Raises as `Parts.load_chat`."""
+        self.fetch()
         if self.default is not None:
-            if not self._own:
-                self._parts.fetch(self.default)
             self._residents.start(self.default, self._mark(self.default))
+
+    def fetch(self) -> None:
+        """Fetch the default chat model where it is not here. Raises as `Parts.fetch`."""
+        if self.default is not None and not self._own:
+            self._parts.fetch(self.default)
 
     def chats(self) -> list[str]:
         """The names of the chat models, the default one first."""

@@ -51,9 +51,9 @@ def remove(library: Library, document: str) -> int:
     target = uploads(library.folder)
     sent = [Path(source.path) for source in library.store.sources().values() if source.document == document]
     sent = [path for path in sent if path.parent == target]
+    gone = library.remove(document)  # first, as it may be that somebody else writes there now
     for path in sent:
         path.unlink(missing_ok=True)
-    gone = library.remove(document)
     with locks.writing(library.folder):  # the file is gone: there is nothing to leave out at the next sync
         library.store.set_excluded([str(path) for path in sent], excluded=False)
     return gone

@@ -75,6 +75,7 @@ document.getElementById("find").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   for (const row of main.querySelectorAll("details")) row.hidden = !row.dataset.words.includes(wanted);
   for (const group of main.querySelectorAll(":scope > section")) group.hidden = !group.querySelector("details:not([hidden])");
+  document.getElementById("none").hidden = !main.querySelector("details") || Boolean(main.querySelector("details:not([hidden])"));
 });
 
 function askForToken(wrong) {
