@@ -13,6 +13,7 @@ cancelled while its prompt is read.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import sys
@@ -31,6 +32,7 @@ from wellread.models.gguf import read_gguf
 from wellread.models.pieces import Detokeniser, StopCutter
 from wellread.models.repack import repack
 from wellread.models.stepwise import Stepwise
+from wellread.models.tight import parts
 from wellread.models.weights import write_f16
 from wellread.types import Sampling, Usage
 
@@ -169,8 +171,19 @@ class OpenVINOEngine:
                 config.top_k = sampling.top_k
             config.rng_seed = secrets.randbits(31) if sampling.seed is None else sampling.seed
         if schema is not None:
-            config.structured_output_config = self._genai.StructuredOutputConfig(json_schema=schema)
+            config.structured_output_config = self._structured(schema)
         return config
+
+    def _structured(self, schema: str) -> Any:
+        """How an answer is made to fit a schema."""
+        kinds = self._genai.StructuredOutputConfig
+        found = parts(json.loads(schema))
+        if len(found) == 1:
+            return kinds(json_schema=schema)
+        grammar = kinds.ConstString(found[0])
+        for part in found[1:]:
+            grammar = kinds.Concat(grammar, kinds.ConstString(part) if isinstance(part, str) else kinds.JSONSchema(json.dumps(part)))
+        return kinds(structural_tags_config=grammar)
 
 
 @dataclass
