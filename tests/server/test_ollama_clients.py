@@ -108,7 +108,7 @@ def test_it_comes_and_goes(ask: Client, served: tuple[Command, str]) -> None:
     ask.generate(MODEL, keep_alive="30m")
     shown = command("models", "ps", "--server", url, "--json").data
     assert [row["name"] for row in shown["models"]] == [MODEL]
-    assert 150e6 < shown["models"][0]["size"] < 400e6
+    assert 150e6 < shown["models"][0]["size"] < 600e6
     assert command("models", "stop", "smollm2", "--server", url).err == "smollm2 is unloaded.\n"
     assert command("models", "ps", "--server", url, "--json").data["models"] == []
     more = ask.chat(MODEL, USER, options={"num_ctx": 8192, "num_predict": 1})
