@@ -55,7 +55,7 @@ def text_of(message: Any) -> str:
 
 def messages(at: Place) -> str:
     made = ask(at)
-    see(made.usage.input_tokens > 5 and made.usage.output_tokens, "the tokens are not counted")
+    see(made.usage.input_tokens + (made.usage.cache_read_input_tokens or 0) > 5 and made.usage.output_tokens, "the tokens are not counted")
     see(made.stop_reason in ("end_turn", "max_tokens"), f"it ends with {made.stop_reason}")
     return paris(text_of(made))
 

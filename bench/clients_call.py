@@ -25,6 +25,10 @@ CITY: dict[str, Any] = {
 }
 PLACES = ("weather", "clock")
 """The functions that may be called."""
+FUNCTIONS: Any = [
+    {"type": "function", "function": {"name": name, "description": f"The {name} of a city.", "parameters": CITY}} for name in PLACES
+]
+"""The same, as OpenAI's protocol has it."""
 WEATHER = "What is the weather in Oslo?"
 LONG = "word " * 20_000
 """More than any window here holds."""
@@ -62,7 +66,7 @@ Call = Callable[[Place], str]
 
 _ABSENT = (404, 405, 501)
 """The statuses of what is not there."""
-_ABSENT_WORDS = ('"File Not Found"', "404 Not Found")
+_ABSENT_WORDS = ("File Not Found", "404 Not Found")
 
 
 class Wrong(Exception):

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from clients_call import (
     CAPITAL,
-    CITY,
+    FUNCTIONS,
     LIBRARY_ANSWER,
     LIBRARY_QUESTION,
     PLACES,
@@ -35,9 +35,6 @@ from clients_call import (
 )
 
 KEY = SecretStr("none")
-TOOLS: Any = [
-    {"type": "function", "function": {"name": name, "description": f"The {name} of a city.", "parameters": CITY}} for name in PLACES
-]
 
 
 @cache
@@ -74,7 +71,7 @@ def with_structured_output_function_calling(at: Place) -> str:
 
 
 def _bound(at: Place, choice: str, wanted: Any) -> str:
-    made: Any = model(at.url, at.chat, 40).bind_tools(TOOLS, tool_choice=choice).invoke(WEATHER)
+    made: Any = model(at.url, at.chat, 40).bind_tools(FUNCTIONS, tool_choice=choice).invoke(WEATHER)
     see(made.tool_calls, f"nothing is called: {str(made.content)[:40]!r}")
     return called(made.tool_calls[0]["name"], made.tool_calls[0]["args"], wanted)
 
@@ -88,7 +85,7 @@ def bind_tools_named(at: Place) -> str:
 
 
 def bind_tools_auto(at: Place) -> str:
-    made: Any = model(at.url, at.chat, 40).bind_tools(TOOLS).invoke(WEATHER)
+    made: Any = model(at.url, at.chat, 40).bind_tools(FUNCTIONS).invoke(WEATHER)
     see(made.tool_calls or made.content, "neither a call nor a text")
     return "a call" if made.tool_calls else "a text"
 

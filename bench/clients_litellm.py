@@ -7,11 +7,10 @@ from typing import Any
 
 from clients_call import (
     CAPITAL,
-    CITY,
+    FUNCTIONS,
     LIBRARY_ANSWER,
     LIBRARY_QUESTION,
     LONG,
-    PLACES,
     QUOTE,
     TEXTS,
     USER,
@@ -31,17 +30,12 @@ from clients_call import (
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch one from the internet
 import litellm
 
-TOOLS: Any = [
-    {"type": "function", "function": {"name": name, "description": f"The {name} of a city.", "parameters": CITY}} for name in PLACES
-]
-
 
 def _ask(at: Place, protocol: str, **how: Any) -> Any:
     base = at.url + ("/v1" if protocol == "openai" else "")
     model = f"{protocol}/{how.pop('name', at.chat)}"
-    return litellm.completion(
-        **{"model": model, "api_base": base, "api_key": "none", "messages": USER, "max_tokens": 12, "temperature": 0, **how}
-    )
+    asked = {"api_base": base, "api_key": "none", "messages": USER, "max_tokens": 12, "temperature": 0}
+    return litellm.completion(**{"model": model, **asked, **how})
 
 
 def _completion(at: Place, protocol: str) -> str:
@@ -63,7 +57,8 @@ def _schema(at: Place, protocol: str) -> str:
 
 def _named(at: Place, protocol: str) -> str:
     choice = {"type": "function", "function": {"name": "clock"}}
-    made = _ask(at, protocol, messages=[{"role": "user", "content": WEATHER}], tools=TOOLS, tool_choice=choice, max_tokens=40).choices[0]
+    asked = [{"role": "user", "content": WEATHER}]
+    made = _ask(at, protocol, messages=asked, tools=FUNCTIONS, tool_choice=choice, max_tokens=40).choices[0]
     see(made.message.tool_calls, f"nothing is called: {(made.message.content or '')[:40]!r}")
     call = made.message.tool_calls[0].function
     return called(call.name, call.arguments, ["clock"])

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from clients_call import (
     CAPITAL,
-    CITY,
+    FUNCTIONS,
     LIBRARY_ANSWER,
     LIBRARY_QUESTION,
     LONG,
@@ -40,9 +40,6 @@ class Capital(BaseModel):
     letters: int = Field(ge=1, le=9)
 
 
-TOOLS: Any = [
-    {"type": "function", "function": {"name": name, "description": f"The {name} of a city.", "parameters": CITY}} for name in PLACES
-]
 ASKED: Any = [{"role": "user", "content": WEATHER}]
 
 
@@ -110,7 +107,7 @@ def chat_logit_bias(at: Place) -> str:
 
 
 def _tools(at: Place, choice: Any, wanted: Any = PLACES) -> str:
-    made = ask(at, messages=ASKED, tools=TOOLS, tool_choice=choice, max_tokens=40).choices[0]
+    made = ask(at, messages=ASKED, tools=FUNCTIONS, tool_choice=choice, max_tokens=40).choices[0]
     see(made.message.tool_calls, f"nothing is called: {(made.message.content or '')[:40]!r}")
     call = made.message.tool_calls[0]
     see(made.finish_reason in ("tool_calls", "stop"), f"it ends with {made.finish_reason}")
@@ -127,14 +124,14 @@ def tools_named(at: Place) -> str:
 
 def tools_named_stream(at: Place) -> str:
     choice = {"type": "function", "function": {"name": "clock"}}
-    chunks = list(ask(at, messages=ASKED, tools=TOOLS, tool_choice=choice, max_tokens=40, stream=True))
+    chunks = list(ask(at, messages=ASKED, tools=FUNCTIONS, tool_choice=choice, max_tokens=40, stream=True))
     calls = [call.function for chunk in chunks for choice in chunk.choices for call in choice.delta.tool_calls or []]
     see(calls, "nothing is called")
     return called(calls[0].name, "".join(call.arguments or "" for call in calls), ["clock"])
 
 
 def tools_auto(at: Place) -> str:
-    made = ask(at, messages=ASKED, tools=TOOLS, max_tokens=40).choices[0]
+    made = ask(at, messages=ASKED, tools=FUNCTIONS, max_tokens=40).choices[0]
     for call in made.message.tool_calls or []:
         see(call.function.name in PLACES and isinstance(json.loads(call.function.arguments), dict), "a call that is none")
     see(made.message.tool_calls or made.message.content, "neither a call nor a text")
@@ -144,7 +141,7 @@ def tools_auto(at: Place) -> str:
 def tools_result(at: Place) -> str:
     call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
     turns = [*ASKED, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": "Snow, 3 degrees."}]
-    text = ask(at, messages=turns, tools=TOOLS, tool_choice="none", max_tokens=30).choices[0].message.content
+    text = ask(at, messages=turns, tools=FUNCTIONS, tool_choice="none", max_tokens=30).choices[0].message.content
     see("now" in text or "3" in text, f"the result is not read: {text!r}")
     return "it is read"
 

@@ -51,17 +51,23 @@ def structured_predict_function_calling(at: Place) -> str:
     return fits(made.model_dump_json())
 
 
-def _weather(city: Literal["Oslo", "Rome"]) -> str:
-    """The weather of a city."""
+class Asked(BaseModel):
+    """What is asked of a function."""
+
+    city: Literal["Oslo", "Rome"]
+
+
+def _weather(city: str) -> str:
     return f"Snow in {city}."
 
 
 def chat_with_tools_required(at: Place) -> str:
     model = _model(at, 40, is_function_calling_model=True)
-    made = model.chat_with_tools([FunctionTool.from_defaults(_weather)], user_msg=WEATHER, tool_required=True)
+    tool = FunctionTool.from_defaults(_weather, name="weather", description="The weather of a city.", fn_schema=Asked)
+    made = model.chat_with_tools([tool], user_msg=WEATHER, tool_required=True)
     calls = model.get_tool_calls_from_response(made, error_on_no_tool_call=False)
     see(calls, "nothing is called")
-    see(calls[0].tool_name == "_weather" and calls[0].tool_kwargs.get("city") in ("Oslo", "Rome"), f"{calls[0]}")
+    see(calls[0].tool_name == "weather" and calls[0].tool_kwargs.get("city") in ("Oslo", "Rome"), f"{calls[0]}")
     return f"weather({calls[0].tool_kwargs['city']})"
 
 

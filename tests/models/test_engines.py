@@ -241,10 +241,21 @@ class TestBothEngines:
 
     @pytest.mark.parametrize("schema", LARGE, ids=["wide", "recursive", "choice"])
     def test_a_large_schema_keeps_it_busy_for_a_moment_only(self, chat: LocalChat, schema: dict[str, Any]) -> None:
+        assert answer(chat, "What is the capital of France?", sampling=Sampling(max_tokens=2))  # it is loaded
         began = time.monotonic()
         assert answer(chat, "Write JSON.", schema=schema, sampling=Sampling(max_tokens=4)).lstrip()[:1] in ("{", "[", '"')
         assert time.monotonic() - began < 20
         assert answer(chat, "What is the capital of France?", sampling=Sampling(max_tokens=4))
+
+    def test_bounds_of_numbers_are_kept_or_refused(self, chat: LocalChat) -> None:
+        schema = {"type": "number", "minimum": 0, "maximum": 1}
+        how = {"schema": schema, "sampling": Sampling(max_tokens=14, temperature=1.5, seed=1)}
+        if chat.engine == "openvino":
+            with pytest.raises(UsageError, match="keeps no bounds"):
+                answer(chat, "Say a number.", **how)
+        else:
+            assert 0 <= float(answer(chat, "Say a number.", **how)) <= 1
+        assert int(answer(chat, "Say a number.", **how | {"schema": {"type": "integer", "minimum": 7, "maximum": 8}})) in (7, 8)
 
     def test_a_schema_is_kept(self, chat: LocalChat) -> None:
         text = answer(chat, "Describe Ann, who is 31.", schema=PERSON, sampling=Sampling(max_tokens=120, temperature=0.7, seed=2))

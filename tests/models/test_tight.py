@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_parts_of_an_object_make_json_with_its_keys(schema: dict[str, Any]) 
         return {name: shape(value) for name, value in node["properties"].items()} if node.get("properties") else None
 
     found = parts({**schema, "$defs": {"x": {"type": "null"}}})
-    assert all(isinstance(one, str) != isinstance(other, str) for one, other in zip(found, found[1:], strict=False))
+    assert all(isinstance(one, str) != isinstance(other, str) for one, other in pairwise(found))
     assert all(part["$defs"] for part in found if not isinstance(part, str))
     assert json.loads("".join(part if isinstance(part, str) else "null" for part in found)) == shape(schema)
 

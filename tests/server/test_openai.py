@@ -219,6 +219,21 @@ def test_texts_are_gone_on_from(start: Callable[..., Any]) -> None:
             ask.completions.create(**{"model": "echo", "prompt": "a", **wrong})
 
 
+def test_texts_are_cut_into_tokens(echo: Any) -> None:
+    ask = client(echo).with_options(base_url=echo.url)
+    got: Any = ask.post("/tokenize", body={"prompt": "a b c", "add_special_tokens": False}, cast_to=object)
+    assert got == {"count": 3, "max_model_len": 4096, "tokens": [0, 1, 2]}
+    assert ask.post("/tokenize", body={"model": "echo", "prompt": ""}, cast_to=object) == {**got, "count": 0, "tokens": []}
+    for wrong in ({}, {"prompt": 5}, {"prompt": "a", "add_special_tokens": True}, {"messages": HELLO}):
+        with pytest.raises(openai.BadRequestError):
+            ask.post("/tokenize", body=wrong, cast_to=object)
+    with pytest.raises(openai.APIStatusError) as refused:
+        ask.get("/tokenizer_info", cast_to=object)
+    assert refused.value.status_code == 501
+    with pytest.raises(openai.NotFoundError):
+        ask.get("/tokenizer_info?model=none", cast_to=object)
+
+
 def test_embeddings_are_the_embedders_own(start: Callable[..., Any]) -> None:
     ask = client(start())
     texts = ["green tea", "solar panels"]

@@ -30,7 +30,7 @@ from wellread.server.openapi import document
 from wellread.server.runtime import Bounds
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-MORE = int(os.environ.get("WELLREAD_TEST_CASES", "5"))
+MORE = int(os.environ.get("WELLREAD_TEST_CASES", "3"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 NAMES = ["echo", "hash-64", "library:papers", "library:papers@echo", "overlap", "papers", ""]
 APART = ("/api/v1/jobs/{id}/events", "/api/push")

@@ -110,12 +110,12 @@ class City(BaseModel):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-@pytest.mark.parametrize("engine", ["openvino", "llamacpp"])
-def test_the_real_model_behind_openais_client(command: Any, papers: Path, tmp_path: Path, engine: str) -> None:
+def test_the_other_engine_behind_openais_client(command: Any, papers: Path, tmp_path: Path) -> None:
+    """The default one is that of test_clients.py."""
     assert command("add", papers, "--library", "libraries/papers").code == 0
     weather, clock = function("weather", city={"type": "string", "maxLength": 12}), function("clock")
     user: Any = [{"role": "user", "content": "What is the weather in Oslo? Name a city."}]
-    with serving(command, "--libraries", "libraries", "--engine", engine) as (_, url):
+    with serving(command, "--libraries", "libraries", "--engine", "llamacpp") as (_, url):
         ask = OpenAI(base_url=url + "/v1", api_key="any", max_retries=0, timeout=120)
         assert {"library:papers", "smollm2:135m", "all-minilm"} <= {model.id for model in ask.models.list()}
         chat: Any = partial(ask.chat.completions.create, model="smollm2", messages=user)

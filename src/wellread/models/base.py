@@ -48,6 +48,10 @@ class TextModel(Protocol):
         """Go on from `prompt`, text or token numbers. See `ChatModel.stream` for how it ends and what it raises."""
         ...
 
+    def encode(self, text: str) -> list[int]:
+        """The token numbers of a text."""
+        ...
+
     def count_text(self, prompt: str | Sequence[int]) -> int:
         """How many tokens a text takes."""
         ...

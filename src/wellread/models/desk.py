@@ -80,6 +80,8 @@ class Desk:
         prompt = self._engine.encode(given) if isinstance(given, str) else given
         if op == "count":
             self._wire.say(id=ident, count=len(prompt))
+        elif op == "encode":
+            self._wire.say(id=ident, ids=list(prompt))
         elif op == "score":
             self._fit(len(prompt), 0)
             self._engine.score(prompt, request["top"], _Reply(self, self._wire, self._inbox, ident))

@@ -96,6 +96,10 @@ class LocalChat:
         self._check_numbers(prompt)
         yield from self._able(sampling, None).generate(prompt, sampling=sampling)
 
+    def encode(self, text: str) -> list[int]:
+        """The token numbers of any text, in which control tokens count as such."""
+        return self._settle().encode(text)
+
     def count_text(self, prompt: str | Sequence[int]) -> int:
         """The number of tokens of any text, in which control tokens count as such."""
         self._check_numbers(prompt)
@@ -137,7 +141,7 @@ class LocalChat:
         """The process, where its engine can do what is asked. Raises `UsageError` where it cannot."""
         process = self._settle()
         adapters = len(self._plans[0].get("adapters", ()))
-        check_able(self.engine, sampling, adapters=adapters, vocabulary=self._vocabulary, schema=schema is not None)
+        check_able(self.engine, sampling, adapters=adapters, vocabulary=self._vocabulary, schema=schema)
         return process
 
     def _settle(self) -> EngineProcess:

@@ -84,6 +84,10 @@ class EchoChat:
         _fit(self.count_text(prompt), sampling, self.context_window)
         yield from _words(_text(prompt), self.count_text(prompt), sampling)
 
+    def encode(self, text: str) -> list[int]:
+        """A number for each word: its place."""
+        return list(range(self.count_text(text)))
+
     def count_text(self, prompt: str | Sequence[int]) -> int:
         """Words."""
         return len(_text(prompt).split())

@@ -64,6 +64,19 @@ def check_schema(schema: Mapping[str, Any]) -> str:
     return json.dumps(own)
 
 
+def bounds_numbers(text: str) -> bool:
+    """Whether a schema that was checked bounds numbers that need not be whole."""
+    level = [json.loads(text)]
+    while level:
+        node = level.pop()
+        if isinstance(node, dict):
+            kinds = _types(node.get("type"))
+            if node.keys() & {"minimum", "maximum"} and ("number" in kinds or not kinds):
+                return True
+            level.extend(part for key, value in node.items() for part in _parts(key, value))
+    return False
+
+
 def _check(node: Any, depth: int, nodes: dict[int, dict[str, Any]]) -> None:
     """Every schema in a schema by itself; they are added to `nodes`."""
     if isinstance(node, bool):

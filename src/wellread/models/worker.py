@@ -72,6 +72,10 @@ class EngineProcess:
         """How many tokens a prompt takes."""
         return int(self._ask({"op": "count", "prompt": prompt}, "count"))
 
+    def encode(self, text: str) -> list[int]:
+        """The token numbers of a text."""
+        return [int(number) for number in self._ask({"op": "encode", "prompt": text}, "ids")]
+
     def score(self, prompt: str | Sequence[int], top: int) -> list[Token]:
         """Every token of a text with its probability after those before it, and the `top` likeliest at its place."""
         return [token_of(row) for row in self._ask({"op": "score", "prompt": prompt, "top": top}, "scored")]

@@ -9,7 +9,7 @@ import signal
 from wellread.errors import UsageError
 from wellread.parts import Parts
 from wellread.server.command import shelf_of
-from wellread.server.errors import refusal
+from wellread.server.errors import Refused, refusal
 from wellread.server.exchange import Caller
 from wellread.server.log import Log
 from wellread.server.mcp_server import INSTALL, is_installed, server
@@ -35,7 +35,7 @@ async def _speak(runtime: Runtime, log: Log) -> None:
     from mcp.server.stdio import stdio_server
 
     def failed(error: Exception) -> None:
-        if refusal(error).status >= 500:
+        if not isinstance(error, Refused) and refusal(error).status >= 500:
             log.failure("-", error)
 
     spoken = server(runtime, Caller("stdio"), failed, fetches=True)

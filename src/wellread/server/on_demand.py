@@ -37,6 +37,11 @@ class OnDemand:
         with self._hold() as writer:
             yield from self._text(writer).complete(prompt, sampling=sampling)
 
+    def encode(self, text: str) -> list[int]:
+        """See `TextModel`. Raises `Refused` where the model answers conversations only."""
+        with self._hold() as writer:
+            return self._text(writer).encode(text)
+
     def count_text(self, prompt: str | Sequence[int]) -> int:
         """See `TextModel`. Raises `Refused` where the model answers conversations only."""
         with self._hold() as writer:

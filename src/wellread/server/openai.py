@@ -11,6 +11,7 @@ from wellread.server.openai_completions import completions
 from wellread.server.openai_embeddings import embeddings
 from wellread.server.openai_responses import delete, items, responses, retrieve
 from wellread.server.rerank import rerank
+from wellread.server.tokens import tokenize, tokenizer_info
 
 OPENAI = Protocol(
     "/v1",
@@ -25,6 +26,8 @@ OPENAI = Protocol(
         Route("GET", "/v1/responses/{id}", retrieve, "An answer that was kept."),
         Route("DELETE", "/v1/responses/{id}", delete, "Forget an answer.", writes=True),
         Route("GET", "/v1/responses/{id}/input_items", items, "What an answer was given to."),
+        Route("POST", "/tokenize", tokenize, "The token numbers of a text."),
+        Route("GET", "/tokenizer_info", tokenizer_info, "The markers and the chat template of a model."),
     ),
     openai_error,
 )
