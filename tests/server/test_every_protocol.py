@@ -135,7 +135,7 @@ def test_nonsense_is_refused_in_the_words_of_the_protocol(echo: Any, http: httpx
     assert '"event": "error"' not in echo.log.getvalue()
 
 
-HUGE = 10**400
+HUGE = 10**299  # one with more digits is no JSON here
 LIMITS: list[tuple[str, Any]] = [
     ("temperature", HUGE),
     ("temperature", -HUGE),
