@@ -320,6 +320,7 @@ def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 @needs(*EMBEDDER)
 @pytest.mark.enable_socket
+@pytest.mark.slow
 def test_a_server_can_write_the_answer(command: Any, papers: Path, server: tuple[str, list[dict[str, Any]]]) -> None:
     address, asked = server
     arguments = ["--in", papers, "--model", "openai:tiny", "--base-url", address]

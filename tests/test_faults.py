@@ -523,6 +523,7 @@ def test_a_full_disk_loses_nothing(command: Any, papers: Path, tmp_path: Path, s
 
 @needs(*EMBEDDER)
 @pytest.mark.parametrize("whole_group", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_done(command: Any, tmp_path: Path, whole_group: bool, check_library: Any) -> None:
     rng = random.Random(4)
     folder = tmp_path / "texts"

@@ -85,6 +85,7 @@ def test_a_page_is_read_and_asked_after(site: Site, open_library: Callable[..., 
     assert library.store.roots() == []
 
 
+@pytest.mark.slow
 def test_a_site_map_brings_its_pages(site: Site, open_library: Callable[..., Library], check_library: Callable[[Library], None]) -> None:
     for name in ("a", "b", "c"):
         site.pages[f"/{name}"] = page(name, f"This is the page {name}.")

@@ -94,7 +94,7 @@ def test_an_engine_that_cannot_load_gives_way_and_says_so(tmp_path: Path) -> Non
     assert chat.engine == "llamacpp"
     if importlib.util.find_spec("openvino_genai") is not None:
         assert "openvino could not load the model, llamacpp is used instead" in chat.notes[0]
-    assert not list(tmp_path.glob("derived/*"))
+    assert {path.name for path in tmp_path.glob("derived/*")} <= {".making"}  # the lock, and nothing half-made
     chat.close()
 
 

@@ -335,6 +335,7 @@ def test_what_is_no_zip_is_refused(site: Any, tmp_path: Path, ranges: bool) -> N
     ranges=st.booleans(),
     cut=st.integers(0, 90_000),
 )
+@pytest.mark.slow
 def test_any_member_comes_back_as_it_went_in(
     site: Any, tmp_path: Path, seed: bytes, times: int, method: int, ranges: bool, cut: int
 ) -> None:

@@ -181,6 +181,7 @@ def test_requests_are_worked_on_side_by_side(echo: EngineProcess) -> None:
     slow.close()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_beside_the_others_waits() -> None:
     process = EngineProcess({**ECHO, "context_window": 100, "room": 150})
     first = process.generate("!wait " * 60, sampling=Sampling(max_tokens=40))

@@ -52,7 +52,7 @@ def _info(exchange: Exchange, name: str) -> dict[str, Any]:
     models = exchange.runtime.models
     pulled = models.pulled(models.known(name))
     if pulled is None or not is_gguf(pulled.paths["model"]):
-        raise Refused(501, "not_supported", f"{name} does not tell its tokens", "model")
+        raise unsupported("model", f"{name} does not tell its tokens")
     metadata = read_gguf(pulled.paths["model"]).metadata
     tokens = metadata.get("tokenizer.ggml.tokens", [])
 
