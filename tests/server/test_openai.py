@@ -229,7 +229,7 @@ def test_texts_are_cut_into_tokens(echo: Any) -> None:
             ask.post("/tokenize", body=wrong, cast_to=object)
     with pytest.raises(openai.APIStatusError) as refused:
         ask.get("/tokenizer_info", cast_to=object)
-    assert refused.value.status_code == 501
+    assert refused.value.status_code == 400
     with pytest.raises(openai.NotFoundError):
         ask.get("/tokenizer_info?model=none", cast_to=object)
 
