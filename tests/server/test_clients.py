@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
@@ -32,6 +34,9 @@ def place(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
     environ = Command(home, folder).environ
     with ExitStack() as stack:
         yield clients.wellread_place(stack, clients.facts_of(environ), folder, environ)
+    with warnings.catch_warnings():  # what those packages leave open is theirs, and not the next test's
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 @pytest.mark.parametrize("client", clients.CLIENTS)
